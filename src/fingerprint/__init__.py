@@ -1,0 +1,148 @@
+"""Recognise known images again: perceptual hashes and exact near-duplicate look-up.
+
+The names below are the public API; each is loaded on first use, so that
+``import fingerprint`` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from fingerprint.hashes import set_bits_resolver
+
+if TYPE_CHECKING:
+    from fingerprint.algorithms import (
+        DIHEDRAL_NAMES,
+        Algorithm,
+        HashAlgorithm,
+        SegmentAlgorithm,
+        algorithm_names,
+        get_algorithm,
+    )
+    from fingerprint.errors import (
+        CorruptIndexError,
+        DecodeError,
+        DuplicateIdError,
+        FingerprintError,
+        HashFormatError,
+        IncompatibleHashError,
+        IndexFormatError,
+        LimitExceededError,
+        LowQualityWarning,
+        MissingExtraError,
+        UnknownAlgorithmError,
+        UnknownIdError,
+        UnsupportedOperationError,
+    )
+    from fingerprint.hashes import Hash, HashArray, SegmentHashes
+    from fingerprint.hashing import (
+        HashStream,
+        hash_dihedral,
+        hash_image,
+        hash_images,
+        hash_segments,
+    )
+    from fingerprint.index import Cluster, Index, backend_names, cluster
+    from fingerprint.media import DEFAULT_LIMITS, Limits, Pixels, decode, decode_frames
+    from fingerprint.results import Failure, HashBatch, HashedImage, Match
+    from fingerprint.warming import warmup
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "algorithms": (
+        "DIHEDRAL_NAMES",
+        "Algorithm",
+        "HashAlgorithm",
+        "SegmentAlgorithm",
+        "algorithm_names",
+        "get_algorithm",
+    ),
+    "errors": (
+        "CorruptIndexError",
+        "DecodeError",
+        "DuplicateIdError",
+        "FingerprintError",
+        "HashFormatError",
+        "IncompatibleHashError",
+        "IndexFormatError",
+        "LimitExceededError",
+        "LowQualityWarning",
+        "MissingExtraError",
+        "UnknownAlgorithmError",
+        "UnknownIdError",
+        "UnsupportedOperationError",
+    ),
+    "hashes": ("Hash", "HashArray", "SegmentHashes"),
+    "hashing": ("HashStream", "hash_dihedral", "hash_image", "hash_images", "hash_segments"),
+    "index": ("Cluster", "Index", "backend_names", "cluster"),
+    "media": ("DEFAULT_LIMITS", "Limits", "Pixels", "decode", "decode_frames"),
+    "results": ("Failure", "HashBatch", "HashedImage", "Match"),
+    "warming": ("warmup",),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = [  # noqa: RUF022 - grouped by module
+    "CorruptIndexError",
+    "DecodeError",
+    "DuplicateIdError",
+    "FingerprintError",
+    "HashFormatError",
+    "IncompatibleHashError",
+    "IndexFormatError",
+    "LimitExceededError",
+    "LowQualityWarning",
+    "MissingExtraError",
+    "UnknownAlgorithmError",
+    "UnknownIdError",
+    "UnsupportedOperationError",
+    "DIHEDRAL_NAMES",
+    "Algorithm",
+    "HashAlgorithm",
+    "SegmentAlgorithm",
+    "algorithm_names",
+    "get_algorithm",
+    "Hash",
+    "HashArray",
+    "SegmentHashes",
+    "HashStream",
+    "hash_dihedral",
+    "hash_image",
+    "hash_images",
+    "hash_segments",
+    "Cluster",
+    "Index",
+    "backend_names",
+    "cluster",
+    "DEFAULT_LIMITS",
+    "Limits",
+    "Pixels",
+    "decode",
+    "decode_frames",
+    "Failure",
+    "HashBatch",
+    "HashedImage",
+    "Match",
+    "warmup",
+]
+
+
+def __getattr__(name: str) -> Any:
+    module = _MODULE_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def _bits_of(algorithm: str) -> int:
+    from fingerprint.algorithms import get_algorithm
+
+    return get_algorithm(algorithm).bits
+
+
+set_bits_resolver(_bits_of)

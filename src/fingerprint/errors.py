@@ -1,0 +1,193 @@
+"""Everything this package raises on purpose.
+
+::
+
+    FingerprintError
+    ├ DecodeError(ValueError)
+    │ └ LimitExceededError
+    ├ UnknownAlgorithmError(LookupError)
+    ├ IncompatibleHashError(ValueError)
+    ├ HashFormatError(ValueError)
+    ├ DuplicateIdError(ValueError)
+    ├ UnknownIdError(KeyError)
+    ├ IndexFormatError(ValueError)
+    │ └ CorruptIndexError
+    ├ UnsupportedOperationError(NotImplementedError)
+    └ MissingExtraError(ImportError)
+
+A wrong shape or dtype is a plain ``ValueError`` or ``TypeError`` that says what
+was expected and what came. No message contains a whole hash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+__all__ = [
+    "CorruptIndexError",
+    "DecodeError",
+    "DuplicateIdError",
+    "FingerprintError",
+    "HashFormatError",
+    "IncompatibleHashError",
+    "IndexFormatError",
+    "LimitExceededError",
+    "LowQualityWarning",
+    "MissingExtraError",
+    "UnknownAlgorithmError",
+    "UnknownIdError",
+    "UnsupportedOperationError",
+]
+
+
+class FingerprintError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class DecodeError(FingerprintError, ValueError):
+    """A source could not be read as a picture.
+
+    Attributes
+    ----------
+    source : str
+        What was asked for: a path, or a short description such as
+        ``<512 bytes>``.
+    reason : str
+        Why it failed.
+    """
+
+    def __init__(self, source: str, reason: str) -> None:
+        super().__init__(f"{source}: {reason}")
+        self.source = source
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        return type(self), (self.source, self.reason)
+
+
+class LimitExceededError(DecodeError):
+    """A source is larger than the limits that the caller set.
+
+    Attributes
+    ----------
+    limit : str
+        Which limit: ``"max_nbytes"``, ``"max_pixels"`` or ``"max_frames"``.
+    value : int
+        What the source has; at least this many when it was not read to the end.
+    maximum : int
+        What was allowed.
+    """
+
+    def __init__(self, source: str, limit: str, value: int, maximum: int) -> None:
+        super().__init__(source, f"{limit} exceeded: {value:,} > {maximum:,}")
+        self.limit = limit
+        self.value = value
+        self.maximum = maximum
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        return type(self), (self.source, self.limit, self.value, self.maximum)
+
+
+class UnknownAlgorithmError(FingerprintError, LookupError):
+    """No algorithm of this name, or the algorithm has no such variant.
+
+    Attributes
+    ----------
+    name : str
+        The name that was asked for.
+    known : tuple of str
+        The names that exist.
+    """
+
+    def __init__(self, name: str, known: Iterable[str], detail: str = "") -> None:
+        self.name = name
+        self.known = tuple(known)
+        self.detail = detail
+        why = f": {detail}" if detail else ""
+        super().__init__(f"unknown algorithm {name!r}{why}; known: {', '.join(self.known)}")
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        return type(self), (self.name, self.known, self.detail)
+
+
+class IncompatibleHashError(FingerprintError, ValueError):
+    """Hashes of different algorithms, versions or sizes were put together."""
+
+
+class HashFormatError(FingerprintError, ValueError):
+    """A text, byte string or array is not a hash of the algorithm it is said to be."""
+
+
+class DuplicateIdError(FingerprintError, ValueError):
+    """An id is already in the index, or stands twice in one call."""
+
+
+class UnknownIdError(FingerprintError, KeyError):
+    """An id is not in the index."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+class IndexFormatError(FingerprintError, ValueError):
+    """A path is not an index that this version reads.
+
+    Attributes
+    ----------
+    path : str
+        The path that was opened.
+    found, supported : str
+        What is there, and what this version reads.
+    """
+
+    def __init__(self, path: str, found: str, supported: str) -> None:
+        super().__init__(f"{path}: found {found}; this version reads {supported}")
+        self.path = path
+        self.found = found
+        self.supported = supported
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        return type(self), (self.path, self.found, self.supported)
+
+
+class CorruptIndexError(IndexFormatError):
+    """An index is damaged.
+
+    Attributes
+    ----------
+    detail : str
+        What is wrong with it.
+    """
+
+    def __init__(self, path: str, detail: str) -> None:
+        super().__init__(path, f"a damaged index ({detail})", "undamaged ones")
+        self.detail = detail
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        return type(self), (self.path, self.detail)
+
+
+class UnsupportedOperationError(FingerprintError, NotImplementedError):
+    """This algorithm or backend cannot do what was asked."""
+
+
+class MissingExtraError(FingerprintError, ImportError):
+    """An optional dependency is not installed.
+
+    Attributes
+    ----------
+    extra : str
+        The extra that brings it: ``pip install 'fingerprint[<extra>]'``.
+    """
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"{package} is not installed: pip install 'fingerprint[{extra}]'")
+        self.package = package
+        self.extra = extra
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        return type(self), (self.package, self.extra)
+
+
+class LowQualityWarning(UserWarning):
+    """A hash carries too little information for its distances to mean anything."""

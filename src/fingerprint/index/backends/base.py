@@ -1,0 +1,115 @@
+"""The contract between the index and its search structures."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from fingerprint.hashes import HashArray
+    from fingerprint.typing import I32, I64
+
+__all__ = ["Backend", "Neighbours", "RangeResult", "sorted_by_distance"]
+
+
+class RangeResult(NamedTuple):
+    """Rows within reach of each query.
+
+    Those of query i are ``rows[lims[i]:lims[i + 1]]``, nearest first, ties in
+    row order, with their ``distances`` alongside.
+    """
+
+    lims: I64
+    rows: I64
+    distances: I32
+
+
+def sorted_by_distance(lims: I64, rows: I64, distances: I32) -> RangeResult:
+    """Order each query's rows by distance, then row."""
+    query = np.repeat(np.arange(lims.size - 1), np.diff(lims))
+    order = np.lexsort((rows, distances, query))
+    return RangeResult(lims, rows[order], distances[order])
+
+
+class Neighbours(NamedTuple):
+    """The k nearest rows of each query, (queries, k), nearest first.
+
+    Ties stand in any order. Where a backend finds fewer than k, ``rows`` is
+    filled up with -1.
+    """
+
+    rows: I64
+    distances: I32
+
+
+class Backend(ABC):
+    """An immutable search structure over an array of hashes.
+
+    A backend knows rows and bits, never ids. Searching does not change it and may
+    be done from several threads at once.
+
+    Attributes
+    ----------
+    name : str
+        Its name in the registry.
+    exact : bool
+        Within `max_radius` nothing is ever missed, and `nearest` is exact where
+        it is supported.
+    max_radius : int
+        Largest radius that `range_search` takes, in bits.
+    """
+
+    name: ClassVar[str]
+    exact: ClassVar[bool]
+    max_radius: int
+
+    @classmethod
+    @abstractmethod
+    def build(cls, hashes: HashArray) -> Self:
+        """Build over ``hashes``, which may be empty.
+
+        A backend may take keyword options of its own.
+
+        Raises
+        ------
+        MissingExtraError
+            The library behind it is not installed.
+        TypeError, ValueError
+            It has no such option, or not with this value.
+        """
+
+    @abstractmethod
+    def range_search(self, queries: HashArray, radius: int) -> RangeResult:
+        """Find all rows within ``radius`` bits, inclusive.
+
+        Raises
+        ------
+        UnsupportedOperationError
+            The radius is beyond `max_radius`, or the backend has no range search.
+        """
+
+    @abstractmethod
+    def nearest(self, queries: HashArray, k: int) -> Neighbours:
+        """Find the ``k`` nearest rows, 1 <= k <= len(self).
+
+        Raises
+        ------
+        UnsupportedOperationError
+            The backend has no such search.
+        """
+
+    @abstractmethod
+    def save(self, directory: Path) -> None:
+        """Write what `load` needs, beyond the hashes, into an existing directory."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, directory: Path, hashes: HashArray) -> Self:
+        """Read what `save` wrote; ``hashes`` are those it was built over."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return how many hashes it was built over."""

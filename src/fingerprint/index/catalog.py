@@ -1,0 +1,206 @@
+"""An index on disk: one SQLite file in a directory of its own.
+
+Format 1. ``catalog.sqlite`` has the application id ``0x46505249`` ("FPRI") and
+the format as ``user_version``. Table ``facts`` holds name and value pairs
+(algorithm, version, bits, backend, backend options as JSON, the number of entries
+and a SHA-256 of them). Table ``entries`` holds one row an entry: ``seq``, ``id``,
+``hash`` (the packed bytes), ``quality`` (0 to 100, or -1), ``metadata`` (JSON).
+
+Both are readable by their owner alone: a list of hashes is sensitive.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fingerprint.errors import CorruptIndexError, IndexFormatError
+
+__all__ = ["CATALOG", "FORMAT", "CatalogFacts", "EntryRow", "read_catalog", "write_catalog"]
+
+CATALOG = "catalog.sqlite"
+FORMAT = 1
+_APPLICATION_ID = 0x46505249
+_SUPPORTED = f"a directory with a {CATALOG} of format {FORMAT}"
+
+_SCHEMA = """
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE entries (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    hash BLOB NOT NULL,
+    quality INTEGER NOT NULL,
+    metadata TEXT NOT NULL
+) STRICT;
+"""
+
+
+class CatalogFacts(NamedTuple):
+    """What an index is, beside its entries."""
+
+    algorithm: str
+    version: int
+    bits: int
+    backend: str
+    backend_options: dict[str, Any]
+
+
+class EntryRow(NamedTuple):
+    """One entry as it is stored; ``metadata`` is JSON text."""
+
+    id: str
+    packed: bytes
+    quality: int
+    metadata: str
+
+
+def write_catalog(directory: Path, facts: CatalogFacts, entries: Iterable[EntryRow]) -> None:
+    """Write a catalog into ``directory``, replacing the one that is there.
+
+    The new file is complete and on the disk before it takes the old one's name:
+    whenever the machine stops, one of the two is there and whole.
+
+    Raises
+    ------
+    IndexFormatError
+        Something that is no index is in the way.
+    OSError
+        The disk is full, or the directory cannot be written.
+    """
+    if directory.exists() and not _replaceable(directory):
+        raise IndexFormatError(str(directory), "something else", "a new path, or an index")
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Made by mkstemp, so readable by the owner alone from the start.
+    handle, name = tempfile.mkstemp(prefix=".catalog-", dir=directory)
+    os.close(handle)
+    draft = Path(name)
+    try:
+        _fill(draft, facts, entries)
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
+        draft.replace(directory / CATALOG)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    _sync_directory(directory)
+
+
+def _replaceable(directory: Path) -> bool:
+    if not directory.is_dir():
+        return False
+    return (directory / CATALOG).is_file() or not any(directory.iterdir())
+
+
+def _fill(path: Path, facts: CatalogFacts, entries: Iterable[EntryRow]) -> None:
+    digest = hashlib.sha256()
+    count = 0
+
+    def digested() -> Iterator[EntryRow]:
+        nonlocal count
+        for entry in entries:
+            _digest_entry(digest, entry)
+            count += 1
+            yield entry
+
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        # The file is private until it is renamed: no journal is needed.
+        db.execute("PRAGMA journal_mode = OFF")
+        db.execute("PRAGMA synchronous = OFF")
+        db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version = {FORMAT}")
+        db.executescript(_SCHEMA)
+        db.execute("BEGIN")
+        db.executemany(
+            "INSERT INTO entries (id, hash, quality, metadata) VALUES (?, ?, ?, ?)", digested()
+        )
+        values = {
+            "algorithm": facts.algorithm,
+            "version": str(facts.version),
+            "bits": str(facts.bits),
+            "backend": facts.backend,
+            "backend_options": json.dumps(facts.backend_options, sort_keys=True),
+            "count": str(count),
+            "sha256": digest.hexdigest(),
+        }
+        db.executemany("INSERT INTO facts VALUES (?, ?)", values.items())
+        db.execute("COMMIT")
+
+
+def read_catalog(directory: Path) -> tuple[CatalogFacts, list[EntryRow]]:
+    """Read a catalog and check it against its digest.
+
+    Raises
+    ------
+    IndexFormatError
+        There is none, it is something else, or of a newer format.
+    CorruptIndexError
+        It is damaged.
+    """
+    path = directory / CATALOG
+    if not path.is_file():
+        found = "nothing" if not directory.exists() else f"no {CATALOG} in it"
+        raise IndexFormatError(str(directory), found, _SUPPORTED)
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            return _read(db, directory)
+    except sqlite3.DatabaseError as error:
+        with path.open("rb") as file:
+            if file.read(16) != b"SQLite format 3\0":
+                raise IndexFormatError(str(directory), "no SQLite file", _SUPPORTED) from error
+        raise CorruptIndexError(str(directory), str(error)) from error
+
+
+def _read(db: sqlite3.Connection, directory: Path) -> tuple[CatalogFacts, list[EntryRow]]:
+    application = db.execute("PRAGMA application_id").fetchone()[0]
+    found = db.execute("PRAGMA user_version").fetchone()[0]
+    if application != _APPLICATION_ID:
+        raise IndexFormatError(str(directory), "another program's database", _SUPPORTED)
+    if found != FORMAT:
+        raise IndexFormatError(str(directory), f"format {found}", _SUPPORTED)
+    facts = dict(db.execute("SELECT name, value FROM facts"))
+    rows = db.execute("SELECT id, hash, quality, metadata FROM entries ORDER BY seq")
+    entries = [EntryRow(*row) for row in rows]
+    digest = hashlib.sha256()
+    for entry in entries:
+        _digest_entry(digest, entry)
+    if facts.get("sha256") != digest.hexdigest():
+        raise CorruptIndexError(str(directory), "the entries do not match their checksum")
+    try:
+        return (
+            CatalogFacts(
+                facts["algorithm"],
+                int(facts["version"]),
+                int(facts["bits"]),
+                facts["backend"],
+                json.loads(facts["backend_options"]),
+            ),
+            entries,
+        )
+    except (KeyError, ValueError) as error:
+        raise CorruptIndexError(str(directory), f"facts are missing or wrong: {error}") from error
+
+
+def _digest_entry(digest: Any, entry: EntryRow) -> None:
+    for part in (entry.id.encode(), entry.packed, str(entry.quality).encode()):
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    text = entry.metadata.encode()
+    digest.update(len(text).to_bytes(8, "big"))
+    digest.update(text)
+
+
+def _sync_directory(directory: Path) -> None:
+    if os.name == "nt":  # Windows cannot open directories.
+        return
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

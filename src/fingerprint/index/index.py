@@ -1,0 +1,422 @@
+"""The index: ids, hashes and metadata, and what lies near a query."""
+
+from __future__ import annotations
+
+import json
+import threading
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fingerprint.algorithms import Algorithm, get_algorithm
+from fingerprint.errors import (
+    DuplicateIdError,
+    IncompatibleHashError,
+    LowQualityWarning,
+    UnknownAlgorithmError,
+    UnknownIdError,
+)
+from fingerprint.hashes import Hash, HashArray
+from fingerprint.index.catalog import CatalogFacts, read_catalog, write_catalog
+from fingerprint.index.search import Table, nearest_rows, rows_within
+from fingerprint.results import Match
+
+if TYPE_CHECKING:
+    from fingerprint.typing import Metadata
+
+__all__ = ["Entry", "Index"]
+
+Query = Hash | Mapping[str, Hash]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What an index holds under one id."""
+
+    id: str
+    hash: Hash
+    metadata: Metadata
+
+
+class Index:
+    """Hashes of one algorithm under ids, searched by Hamming distance.
+
+    Parameters
+    ----------
+    algorithm : str or Algorithm
+        Whose hashes it holds.
+    bits : int, optional
+        Bits of a hash; needed for an algorithm that this installation does not
+        know, such as one whose hashes only come from lists.
+    version : int
+        Version of the algorithm.
+    backend : str
+        Name of the search structure (`fingerprint.backend_names`), or ``"auto"``.
+        ``"auto"`` never gives up exactness.
+    backend_options : mapping, optional
+        Options of the backend's ``build``.
+
+    Notes
+    -----
+    Searching is safe from any number of threads while another one writes: a
+    search sees the index as it was when it began. Nothing is on disk until
+    `save`.
+
+    Examples
+    --------
+    >>> import fingerprint as fp
+    >>> index = fp.Index("pdq")
+    >>> index.add("a", fp.Hash.parse("pdq:" + "0f" * 32, quality=100))
+    >>> [(m.id, m.distance) for m in index.within(fp.Hash.parse("pdq:" + "0e" * 32), 32)]
+    [('a', 32)]
+    """
+
+    def __init__(
+        self,
+        algorithm: str | Algorithm = "pdq",
+        *,
+        bits: int | None = None,
+        version: int = 1,
+        backend: str = "auto",
+        backend_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.algorithm, known = _known_algorithm(algorithm)
+        if bits is None and known is None:
+            raise UnknownAlgorithmError(self.algorithm, [], "pass bits= to index its hashes")
+        self.bits = bits if bits is not None else known.bits  # type: ignore[union-attr]
+        self.version = version
+        self.default_radius = known.radius.bits if known else None
+        self.min_quality = known.min_quality if known else 0
+        self._rows: dict[str, int] = {}
+        self._lock = threading.RLock()
+        empty = HashArray(
+            np.empty((0, (self.bits + 7) // 8), np.uint8),
+            self.algorithm,
+            bits=self.bits,
+            version=version,
+        )
+        self._table = Table.empty(empty, backend, dict(backend_options or {}))
+
+    def add(
+        self,
+        ids: str | Sequence[str],
+        hashes: Hash | HashArray | Sequence[Hash],
+        metadata: Metadata | Sequence[Metadata] | None = None,
+    ) -> None:
+        """Add one entry, or many in one go: all of them or, on an error, none.
+
+        Parameters
+        ----------
+        ids : str or sequence of str
+            New ids.
+        hashes : Hash, HashArray or sequence of Hash
+            One for each id.
+        metadata : mapping or sequence of mappings, optional
+            Anything that JSON can say, one for each id.
+
+        Raises
+        ------
+        DuplicateIdError
+            An id is there already, or stands twice.
+        IncompatibleHashError
+            A hash is of another algorithm, version or size.
+        TypeError, ValueError
+            The lengths differ, an id is no string, or metadata is not JSON.
+        """
+        new_ids = [ids] if isinstance(ids, str) else list(ids)
+        array = self._as_array(hashes)
+        texts = _metadata_texts(metadata, len(new_ids))
+        if not len(new_ids) == len(array) == len(texts):
+            raise ValueError(
+                f"expected as many hashes and metadata as ids, "
+                f"got {len(new_ids)} ids, {len(array)} hashes, {len(texts)} metadata"
+            )
+        for new in new_ids:
+            if not isinstance(new, str):
+                raise TypeError(f"id: expected str, got {type(new).__name__}")
+        with self._lock:
+            if len(set(new_ids)) != len(new_ids):
+                raise DuplicateIdError("an id stands twice in one call")
+            for new in new_ids:
+                if new in self._rows:
+                    raise DuplicateIdError(f"id {new!r} is in the index already")
+            start = self._table.n
+            self._table = self._table.appended(new_ids, array, texts)
+            self._rows.update(zip(new_ids, range(start, start + len(new_ids)), strict=True))
+
+    def remove(self, ids: str | Iterable[str]) -> None:
+        """Remove one entry, or many in one go: all of them or, on an error, none.
+
+        Raises
+        ------
+        UnknownIdError
+            An id is not in the index.
+        """
+        gone = [ids] if isinstance(ids, str) else list(dict.fromkeys(ids))
+        with self._lock:
+            rows = [self._row(one) for one in gone]
+            self._table = self._table.without(rows)
+            for one in gone:
+                del self._rows[one]
+            if self._table.is_sparse:
+                self._table = self._table.compacted()
+                self._rows = {one: row for row, one in enumerate(self._table.ids)}
+
+    def get(self, id: str) -> Entry:  # noqa: A002 - the field's own name
+        """Return the entry with this id, or raise UnknownIdError."""
+        with self._lock:
+            return self._table.entry(self._row(id))
+
+    def within(self, query: Query, radius: int | None = None) -> list[Match]:
+        """Find every entry within a distance of the query.
+
+        Parameters
+        ----------
+        query : Hash, or mapping of str to Hash
+            One hash, or several views of one picture, as `fingerprint.hash_dihedral`
+            returns them; an entry is then reported once, with the nearest view.
+        radius : int, optional
+            Largest Hamming distance in bits, inclusive; the algorithm's
+            published one by default.
+
+        Returns
+        -------
+        list of Match
+            Nearest first, then in the order of addition.
+
+        Warns
+        -----
+        LowQualityWarning
+            The query has less information than its algorithm asks for: what it
+            matches, it may match by chance.
+
+        Raises
+        ------
+        IncompatibleHashError
+            The query is of another algorithm, version or size.
+        UnsupportedOperationError
+            The backend cannot promise this radius.
+        """
+        return self.within_many([query], radius)[0]
+
+    def within_many(
+        self, queries: HashArray | Sequence[Query], radius: int | None = None
+    ) -> list[list[Match]]:
+        """Find what `within` finds for each of many queries, in their order."""
+        radius = self._radius(radius)
+        table = self._ready()
+        return self._search(queries, table, lambda array: rows_within(table, array, radius))
+
+    def nearest(self, query: Query, k: int = 1) -> list[Match]:
+        """Find the ``k`` nearest entries, however far they are, nearest first.
+
+        Parameters, warnings and errors are those of `within`; with fewer than
+        ``k`` entries, all are returned.
+        """
+        return self.nearest_many([query], k)[0]
+
+    def nearest_many(self, queries: HashArray | Sequence[Query], k: int = 1) -> list[list[Match]]:
+        """Find what `nearest` finds for each of many queries, in their order."""
+        if k < 1:
+            raise ValueError(f"k: expected at least 1, got {k}")
+        table = self._ready()
+        found = self._search(queries, table, lambda array: nearest_rows(table, array, k))
+        return [matches[:k] for matches in found]
+
+    def info(self) -> dict[str, Any]:
+        """Return what it holds and how it searches, as plain values."""
+        table = self._table
+        return {
+            "algorithm": self.algorithm,
+            "version": self.version,
+            "bits": self.bits,
+            "entries": len(self),
+            "removed_entries": table.n - len(self),
+            **table.backend_info(),
+            "default_radius": self.default_radius,
+            "nbytes_hashes": table.nbytes_hashes,
+        }
+
+    def save(self, path: str | Path) -> None:
+        """Write the index to a directory, replacing an index that is there.
+
+        The directory and its file are readable by their owner alone. The new
+        file is on the disk before it replaces the old one.
+
+        Raises
+        ------
+        IndexFormatError
+            Something that is no index is in the way.
+        OSError
+            It cannot be written.
+        """
+        with self._lock:
+            table = self._table.compacted()
+        facts = CatalogFacts(
+            self.algorithm, self.version, self.bits, table.backend_name, table.backend_options
+        )
+        write_catalog(Path(path), facts, table.entry_rows())
+
+    @classmethod
+    def open(cls, path: str | Path) -> Index:
+        """Read an index that `save` wrote.
+
+        Raises
+        ------
+        IndexFormatError
+            It is no index, or of a newer format.
+        CorruptIndexError
+            It is damaged.
+        """
+        facts, entries = read_catalog(Path(path))
+        index = cls(
+            facts.algorithm,
+            bits=facts.bits,
+            version=facts.version,
+            backend=facts.backend,
+            backend_options=facts.backend_options,
+        )
+        packed = np.frombuffer(b"".join(e.packed for e in entries), np.uint8)
+        hashes = HashArray(
+            packed.reshape(len(entries), (facts.bits + 7) // 8),
+            facts.algorithm,
+            bits=facts.bits,
+            quality=[e.quality for e in entries],
+            version=facts.version,
+        )
+        ids = [e.id for e in entries]
+        index._table = index._table.appended(ids, hashes, [e.metadata for e in entries])
+        index._rows = {one: row for row, one in enumerate(ids)}
+        return index
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, id: object) -> bool:  # noqa: A002
+        return id in self._rows
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the ids in the order of addition, as they are now."""
+        with self._lock:
+            return iter(sorted(self._rows, key=self._rows.__getitem__))
+
+    def __repr__(self) -> str:
+        return f"<Index {self.algorithm} entries={len(self)} backend={self._table.backend_name}>"
+
+    def _row(self, id: str) -> int:  # noqa: A002
+        try:
+            return self._rows[id]
+        except KeyError:
+            raise UnknownIdError(f"id {id!r} is not in the index") from None
+
+    def _radius(self, radius: int | None) -> int:
+        if radius is None:
+            radius = self.default_radius
+        if radius is None:
+            raise ValueError(f"radius: {self.algorithm} has no published one; pass it")
+        if not 0 <= radius <= self.bits:
+            raise ValueError(f"radius: expected 0 to {self.bits}, got {radius}")
+        return radius
+
+    def _ready(self) -> Table:
+        table = self._table
+        if table.needs_build:
+            with self._lock:
+                if self._table.needs_build:
+                    self._table = self._table.built()
+                table = self._table
+        return table
+
+    def _as_array(self, hashes: Hash | HashArray | Iterable[Hash]) -> HashArray:
+        if isinstance(hashes, Hash):
+            hashes = [hashes]
+        if not isinstance(hashes, HashArray):
+            hashes = HashArray.from_hashes(hashes, like=self._table.blank_hash())
+        if (hashes.algorithm, hashes.version, hashes.bits) != (
+            self.algorithm,
+            self.version,
+            self.bits,
+        ):
+            raise IncompatibleHashError(
+                f"this index holds {self.algorithm} v{self.version} ({self.bits} bits), "
+                f"got {hashes.algorithm} v{hashes.version} ({hashes.bits} bits)"
+            )
+        return hashes
+
+    def _search(
+        self,
+        queries: HashArray | Sequence[Query],
+        table: Table,
+        search: Callable[[HashArray], list[list[tuple[int, int]]]],
+    ) -> list[list[Match]]:
+        views, owners, names = _flattened(queries)
+        array = views if isinstance(views, HashArray) else self._as_array(views)
+        self._warn_of_low_quality(array)
+        best: list[dict[int, tuple[int, int]]] = [{} for _ in queries]
+        for view, hits in enumerate(search(array)):
+            mine = best[owners[view]]
+            for row, distance in hits:
+                if row not in mine or distance < mine[row][0]:
+                    mine[row] = (distance, view)
+        return [
+            [
+                self._match(table, row, distance, int(array.quality[view]), names[view])
+                for row, (distance, view) in sorted(hits.items(), key=lambda h: (h[1][0], h[0]))
+            ]
+            for hits in best
+        ]
+
+    def _match(self, table: Table, row: int, distance: int, query_quality: int, view: str) -> Match:
+        known = [q for q in (query_quality, int(table.quality[row])) if q >= 0]
+        match = Match(table.ids[row], distance, quality=min(known, default=None), transform=view)
+        text = table.metadata[row]
+        return match if text == "{}" else replace(match, metadata=json.loads(text))
+
+    def _warn_of_low_quality(self, queries: HashArray) -> None:
+        low = int(((queries.quality >= 0) & (queries.quality < self.min_quality)).sum())
+        if low:
+            warnings.warn(
+                f"{low} of {len(queries)} queries have a quality below {self.min_quality}: "
+                "what they match, they may match by chance",
+                LowQualityWarning,
+                stacklevel=5,
+            )
+
+
+def _known_algorithm(algorithm: str | Algorithm) -> tuple[str, Algorithm | None]:
+    if isinstance(algorithm, Algorithm):
+        return algorithm.hash_name, algorithm
+    try:
+        known = get_algorithm(algorithm)
+    except UnknownAlgorithmError:
+        return algorithm, None
+    return known.hash_name, known
+
+
+def _metadata_texts(metadata: Metadata | Sequence[Metadata] | None, n: int) -> list[str]:
+    if metadata is None:
+        return ["{}"] * n
+    many = [metadata] if isinstance(metadata, Mapping) else list(metadata)
+    return [
+        json.dumps(dict(m), sort_keys=True, separators=(",", ":"), allow_nan=False) for m in many
+    ]
+
+
+def _flattened(
+    queries: HashArray | Sequence[Query],
+) -> tuple[HashArray | list[Hash], Sequence[int], Sequence[str]]:
+    if isinstance(queries, HashArray):
+        return queries, range(len(queries)), ["identity"] * len(queries)
+    views: list[Hash] = []
+    owners: list[int] = []
+    names: list[str] = []
+    for i, query in enumerate(queries):
+        for name, view in {"identity": query}.items() if isinstance(query, Hash) else query.items():
+            views.append(view)
+            owners.append(i)
+            names.append(name)
+    return views, owners, names

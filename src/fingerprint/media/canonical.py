@@ -1,0 +1,96 @@
+"""One meaning for every pixel format: 8-bit RGB or grey, opaque, upright.
+
+The rules, the same for every algorithm:
+
+* Palette, CMYK, YCbCr, HSV and LAB become RGB; 1-bit becomes 0 and 255.
+* 16-bit grey keeps its high byte, as libpng and OpenCV do. 32-bit integers are
+  read as 16-bit samples when they fit and refused when they do not; float
+  pictures are refused, since nothing says what their white is.
+* Alpha, and a transparent palette entry or colour, is composited on the
+  background, white unless asked, or dropped as the reference tools drop it.
+* ICC profiles are ignored, as every reference tool ignores them.
+* The EXIF orientation is applied, unless the stored one is asked for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from PIL import Image
+
+from fingerprint.errors import DecodeError
+
+if TYPE_CHECKING:
+    from fingerprint.typing import U8
+
+__all__ = ["WHITE", "Alpha", "canonical_array", "upright"]
+
+Alpha = Literal["composite", "drop"]
+WHITE = (255, 255, 255)
+_ALPHA_MODES = {"RGBA", "LA", "PA", "RGBa", "La"}
+
+
+def canonical_array(
+    image: Image.Image, name: str, alpha: Alpha = "composite", background: tuple[int, ...] = WHITE
+) -> U8:
+    """Return the pixels of a loaded Pillow image: (h, w, 3) RGB or (h, w) grey.
+
+    Raises
+    ------
+    DecodeError
+        The pixel format has no defined 8-bit meaning.
+    """
+    mode = image.mode
+    if mode.startswith("I;16") or mode == "I":
+        return _high_byte(np.asarray(image), name)
+    if mode == "F":
+        raise DecodeError(name, "float pixels are not supported: nothing says what white is")
+    if mode in _ALPHA_MODES or "transparency" in image.info:
+        return _without_alpha(image, alpha, background)
+    if mode in {"1", "L"}:
+        return np.asarray(image.convert("L"))
+    if mode == "LAB":
+        return np.asarray(_lab_to_rgb(image))
+    return np.asarray(image if mode == "RGB" else image.convert("RGB"))
+
+
+def upright(array: U8, orientation: int) -> U8:
+    """Apply an EXIF orientation tag, 1 to 8, to (h, w) or (h, w, 3) pixels."""
+    if orientation >= 5:
+        array = array.swapaxes(0, 1)
+    if orientation in {2, 3, 6, 7}:
+        array = array[:, ::-1]
+    if orientation in {3, 4, 7, 8}:
+        array = array[::-1]
+    return np.ascontiguousarray(array)
+
+
+def _high_byte(samples: object, name: str) -> U8:
+    values = np.asarray(samples)
+    if values.size and (values.min() < 0 or values.max() > 0xFFFF):
+        raise DecodeError(name, "32-bit pixels that do not fit 16 bits are not supported")
+    return (values.astype(np.uint16) >> 8).astype(np.uint8)
+
+
+def _without_alpha(image: Image.Image, alpha: Alpha, background: tuple[int, ...]) -> U8:
+    if image.mode in {"La", "RGBa"}:
+        image = image.convert("LA" if image.mode == "La" else "RGBA")
+    rgba = image.convert("RGBA")
+    if alpha == "drop":
+        return np.asarray(rgba)[..., :3].copy()
+    canvas = Image.new("RGB", rgba.size, background)
+    canvas.paste(rgba, mask=rgba.getchannel("A"))
+    return np.asarray(canvas)
+
+
+def _lab_to_rgb(image: Image.Image) -> Image.Image:
+    from PIL import ImageCms
+
+    transform = ImageCms.buildTransform(
+        ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB"
+    )
+    converted = ImageCms.applyTransform(image, transform)
+    if converted is None:
+        raise DecodeError("<LAB picture>", "cannot be converted to RGB")
+    return converted

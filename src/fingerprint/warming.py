@@ -1,0 +1,52 @@
+"""Compile every kernel once, so that no user waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from fingerprint.algorithms import HashAlgorithm, SegmentAlgorithm, algorithm_names, get_algorithm
+from fingerprint.hashes import Hash, HashArray
+from fingerprint.index import Index
+
+__all__ = ["warmup"]
+
+
+def warmup(progress: Callable[[str], object] | None = None) -> None:
+    """Compile the kernels and leave them in numba's cache on disk.
+
+    The first use of a kernel on a machine compiles it, which takes seconds; later
+    processes load it. Run this (or ``fingerprint warmup``) when a machine or a
+    container image is built.
+
+    Parameters
+    ----------
+    progress : callable, optional
+        Called with the name of what is being compiled.
+    """
+    tell = progress or (lambda _: None)
+    generator = np.random.default_rng(0)
+    colour = generator.integers(0, 256, (80, 90, 3), dtype=np.uint8)
+    flat = np.zeros((80, 90, 3), np.uint8)
+    tall = np.ascontiguousarray(colour[:, :20])
+    for name in algorithm_names():
+        tell(name)
+        algorithm = get_algorithm(name)
+        for pixels in (colour, colour[..., 0].copy(), flat, tall):
+            if isinstance(algorithm, SegmentAlgorithm):
+                algorithm.hash_segments(pixels)
+            elif isinstance(algorithm, HashAlgorithm):
+                algorithm.hash_pixels(pixels)
+                if algorithm.dihedral:
+                    algorithm.hash_dihedral(pixels)
+    tell("index")
+    for bits in (64, 128, 256):
+        packed = generator.integers(0, 256, (8, bits // 8), dtype=np.uint8)
+        hashes = HashArray(packed, "warmup")
+        index = Index("warmup", bits=bits, backend="linear")
+        index.add([str(i) for i in range(8)], hashes)
+        query: Hash = hashes[0]
+        index.within(query, bits)
+        index.nearest(query, 2)
+        hashes.distances(query)
