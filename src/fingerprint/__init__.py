@@ -43,7 +43,15 @@ if TYPE_CHECKING:
         hash_images,
         hash_segments,
     )
-    from fingerprint.index import Cluster, Index, backend_names, cluster
+    from fingerprint.index import (
+        Backend,
+        Cluster,
+        Entry,
+        Index,
+        backend_names,
+        cluster,
+        get_backend,
+    )
     from fingerprint.media import DEFAULT_LIMITS, Limits, Pixels, decode, decode_frames
     from fingerprint.results import Failure, HashBatch, HashedImage, Match
     from fingerprint.warming import warmup
@@ -76,7 +84,15 @@ _HOME = {
     ),
     "hashes": ("Hash", "HashArray", "SegmentHashes"),
     "hashing": ("HashStream", "hash_dihedral", "hash_image", "hash_images", "hash_segments"),
-    "index": ("Cluster", "Index", "backend_names", "cluster"),
+    "index": (
+        "Backend",
+        "Cluster",
+        "Entry",
+        "Index",
+        "backend_names",
+        "cluster",
+        "get_backend",
+    ),
     "media": ("DEFAULT_LIMITS", "Limits", "Pixels", "decode", "decode_frames"),
     "results": ("Failure", "HashBatch", "HashedImage", "Match"),
     "warming": ("warmup",),
@@ -111,10 +127,13 @@ __all__ = [  # noqa: RUF022 - grouped by module
     "hash_image",
     "hash_images",
     "hash_segments",
+    "Backend",
     "Cluster",
+    "Entry",
     "Index",
     "backend_names",
     "cluster",
+    "get_backend",
     "DEFAULT_LIMITS",
     "Limits",
     "Pixels",

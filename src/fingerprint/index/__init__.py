@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from fingerprint.index.backends import backend_names
+from fingerprint.index.backends import Backend, backend_names, get_backend
 from fingerprint.index.clustering import Cluster, cluster
 from fingerprint.index.index import Entry, Index
 
-__all__ = ["Cluster", "Entry", "Index", "backend_names", "cluster"]
+__all__ = [
+    "Backend",
+    "Cluster",
+    "Entry",
+    "Index",
+    "backend_names",
+    "cluster",
+    "get_backend",
+]

@@ -1,0 +1,1 @@
+"""The command line: calls the public API and prints."""

@@ -1,0 +1,186 @@
+"""``fingerprint index``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.table import Table
+
+import fingerprint as fp
+from fingerprint.cli.common import (
+    algorithm_option,
+    console,
+    errors,
+    existing_paths,
+    find_pictures,
+    hash_with_progress,
+    hashing_options,
+    report_failures,
+)
+
+__all__ = ["command"]
+
+_MATCHES_SHOWN = 10
+
+_index_argument = click.argument("index_path", metavar="INDEX", type=click.Path(path_type=Path))
+
+
+@click.group()
+def command() -> None:
+    """Keep hashes under ids and look up what is near.
+
+    Only hashes, ids and metadata are stored, never pictures.
+    """
+
+
+@command.command()
+@_index_argument
+@algorithm_option
+@click.option("--backend", default="auto", show_default=True, help="How it is searched.")
+def create(index_path: Path, algorithm: str, backend: str) -> None:
+    """Make an empty index."""
+    if index_path.exists():
+        raise click.UsageError(f"{index_path} exists already")
+    index = fp.Index(algorithm, backend=backend)
+    index.save(index_path)
+    console.print(f"made {index_path}: {index.algorithm}, {index.bits} bits")
+
+
+@command.command()
+@_index_argument
+@existing_paths
+@hashing_options
+@click.option(
+    "--existing",
+    type=click.Choice(["skip", "replace", "error"]),
+    default="skip",
+    show_default=True,
+    help="What to do with paths that are in the index already.",
+)
+def add(
+    index_path: Path, paths: tuple[Path, ...], existing: str, all_files: bool, **options: Any
+) -> int:
+    """Hash pictures into an index; their paths are the ids.
+
+    All that could be read is added in one step, or nothing when the index cannot
+    be written. Exit status 2 when a picture could not be read.
+    """
+    index = fp.Index.open(index_path)
+    pictures = list(dict.fromkeys(find_pictures(paths, all_files=all_files)))
+    known = [p for p in pictures if p in index]
+    if known and existing == "error":
+        raise fp.DuplicateIdError(f"{len(known)} paths are in the index already: {known[0]}, …")
+    if existing == "skip":
+        pictures = [p for p in pictures if p not in index]
+    results = list(hash_with_progress(pictures, index.algorithm, **options))
+    failures = [r for r in results if isinstance(r, fp.Failure)]
+    hashed = [r for r in results if isinstance(r, fp.HashedImage)]
+    if hashed:
+        index.remove(r.source for r in hashed if r.source in index)
+        index.add([r.source for r in hashed], [r.hash for r in hashed])
+        index.save(index_path)
+    skipped = f", {len(known)} were there already" if known and existing == "skip" else ""
+    console.print(f"added {len(hashed)} pictures{skipped}; {len(index)} entries now")
+    report_failures(failures)
+    return 2 if failures else 0
+
+
+@command.command()
+@_index_argument
+@existing_paths
+@hashing_options
+@click.option("--radius", type=click.IntRange(0), help="Bits; the algorithm's by default.")
+@click.option("-k", "nearest", type=click.IntRange(1), help="The k nearest, however far.")
+@click.option("--turned", is_flag=True, help="Also look for turned and mirrored copies.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a picture and line.")
+def search(
+    index_path: Path,
+    paths: tuple[Path, ...],
+    radius: int | None,
+    nearest: int | None,
+    turned: bool,
+    as_json: bool,
+    all_files: bool,
+    **options: Any,
+) -> int:
+    """Look up pictures in an index.
+
+    Exit status 0 when something matched, 1 when nothing did, 2 when a picture
+    could not be read.
+    """
+    if nearest is not None and radius is not None:
+        raise click.UsageError("--radius and -k exclude each other")
+    index = fp.Index.open(index_path)
+    pictures = list(find_pictures(paths, all_files=all_files))
+    queries, failures = _queries(index, pictures, turned=turned, options=options)
+    hashes = [query for _, query in queries]
+    if nearest is None:
+        found = index.within_many(hashes, radius)
+    else:
+        found = index.nearest_many(hashes, nearest)
+    table = Table()
+    for heading in ("picture", "match", "distance", "view", "quality"):
+        table.add_column(heading, overflow="fold")
+    for (picture, _), matches in zip(queries, found, strict=True):
+        if as_json:
+            click.echo(json.dumps({"source": picture, "matches": [_as_dict(m) for m in matches]}))
+        for match in matches[:_MATCHES_SHOWN]:
+            quality = "?" if match.quality is None else str(match.quality)
+            table.add_row(picture, match.id, str(match.distance), match.transform, quality)
+        if len(matches) > _MATCHES_SHOWN:
+            more = len(matches) - _MATCHES_SHOWN
+            table.add_row(picture, f"… and {more} more; --json gives all", "", "", "")
+        if not matches:
+            table.add_row(picture, "no match", "", "", "")
+    if not as_json:
+        console.print(table)
+    report_failures(failures)
+    return 2 if failures else 0 if any(found) else 1
+
+
+@command.command()
+@_index_argument
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def info(index_path: Path, as_json: bool) -> None:
+    """Say what an index holds and how it is searched."""
+    facts = fp.Index.open(index_path).info()
+    facts["nbytes_on_disk"] = sum(f.stat().st_size for f in index_path.iterdir())
+    if as_json:
+        click.echo(json.dumps(facts))
+        return
+    table = Table(show_header=False)
+    for name, value in facts.items():
+        table.add_row(name, f"{value:,}" if type(value) is int else str(value))
+    console.print(table)
+
+
+def _queries(
+    index: fp.Index, pictures: list[str], *, turned: bool, options: dict[str, Any]
+) -> tuple[list[tuple[str, Any]], list[fp.Failure]]:
+    if not turned:
+        results = list(hash_with_progress(pictures, index.algorithm, **options))
+        good = [(r.source, r.hash) for r in results if isinstance(r, fp.HashedImage)]
+        return good, [r for r in results if isinstance(r, fp.Failure)]
+    options = {k: v for k, v in options.items() if k != "workers"}
+    views: list[tuple[str, Any]] = []
+    failures = []
+    with errors.status("hashing"):
+        for picture in pictures:
+            try:
+                views.append((picture, fp.hash_dihedral(picture, index.algorithm, **options)))
+            except fp.DecodeError as error:
+                failures.append(fp.Failure(picture, error))
+    return views, failures
+
+
+def _as_dict(match: fp.Match) -> dict[str, Any]:
+    return {
+        "id": match.id,
+        "distance": match.distance,
+        "quality": match.quality,
+        "transform": match.transform,
+        "metadata": dict(match.metadata),
+    }

@@ -1,0 +1,76 @@
+"""The entry point: finds the commands and turns errors into messages."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from fingerprint.errors import FingerprintError
+
+__all__ = ["cli", "main"]
+
+EXIT_ERROR = 2
+EXIT_INTERRUPTED = 130
+
+_COMMANDS = {
+    "algorithms": "List the hash algorithms and the index backends.",
+    "compare": "Say how far apart two pictures are.",
+    "dedupe": "Find the near-duplicates in a folder.",
+    "demo": "Index photographs, edit them, and find them again.",
+    "hash": "Hash pictures.",
+    "index": "Keep hashes under ids and look up what is near.",
+    "warmup": "Compile the kernels, so that nobody waits for it later.",
+}
+
+
+class _Commands(click.Group):
+    """Imports a command's module when it is called: start-up stays short."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"fingerprint.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="fingerprint")
+def cli() -> None:
+    """Recognise known pictures again by perceptual hashes.
+
+    Exit status: 0 when all went well, 1 when the answer is no (nothing matched,
+    the pictures differ), 2 on an error or when a picture could not be read.
+    """
+
+
+def main() -> None:
+    """Run the command line; no traceback for what a user can put right."""
+    try:
+        status = cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("interrupted", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(EXIT_ERROR)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; Python would complain at exit.
+        sys.stdout = None
+        sys.exit(0)
+    except FingerprintError as error:
+        click.echo(f"fingerprint: {error}", err=True)
+        sys.exit(EXIT_ERROR)
+    except OSError as error:
+        click.echo(f"fingerprint: {error}", err=True)
+        sys.exit(EXIT_ERROR)
+    sys.exit(status if isinstance(status, int) else 0)
