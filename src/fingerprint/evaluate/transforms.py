@@ -70,7 +70,7 @@ def _transform(unit: str, *strengths: float) -> Callable[[Edit], Edit]:
 
 
 def _to_u8(values: NDArray[np.floating[Any]]) -> U8:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)
 
 
 @_transform("quality, 0 to 95", 95, 75, 50, 30, 20, 10)
