@@ -6,22 +6,30 @@ import os
 from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from PIL import Image
 
-    U8: TypeAlias = NDArray[np.uint8]
-    U64: TypeAlias = NDArray[np.uint64]
-    I32: TypeAlias = NDArray[np.int32]
-    I64: TypeAlias = NDArray[np.int64]
-    F32: TypeAlias = NDArray[np.float32]
-    F64: TypeAlias = NDArray[np.float64]
-    Bits: TypeAlias = NDArray[np.bool_]
-
     ImageSource: TypeAlias = (
-        str | os.PathLike[str] | bytes | bytearray | memoryview | IO[bytes] | Image.Image | U8
+        str
+        | os.PathLike[str]
+        | bytes
+        | bytearray
+        | memoryview
+        | IO[bytes]
+        | Image.Image
+        | NDArray[np.uint8]
     )
+
+U8: TypeAlias = NDArray[np.uint8]
+U64: TypeAlias = NDArray[np.uint64]
+I32: TypeAlias = NDArray[np.int32]
+I64: TypeAlias = NDArray[np.int64]
+F32: TypeAlias = NDArray[np.float32]
+F64: TypeAlias = NDArray[np.float64]
+Bits: TypeAlias = NDArray[np.bool_]
 
 Fidelity: TypeAlias = Literal["exact", "fast"]
 Orientation: TypeAlias = Literal["upright", "stored"]

@@ -7,6 +7,7 @@ extra ``testing``.
 
 from __future__ import annotations
 
-from fingerprint.testing.check import check_algorithm, check_backend
+from fingerprint.testing.backend_check import check_backend
+from fingerprint.testing.check import check_algorithm
 
 __all__ = ["check_algorithm", "check_backend"]

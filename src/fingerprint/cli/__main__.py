@@ -1,0 +1,5 @@
+"""``python -m fingerprint.cli``."""
+
+from fingerprint.cli.main import main
+
+main()

@@ -1,0 +1,56 @@
+"""The examples in the README and in docstrings run and say what they print."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import fingerprint
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+def test_the_readme_example_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    assert len(blocks) == 1
+    monkeypatch.chdir(tmp_path)
+    coarse = np.random.default_rng(5).integers(0, 256, (9, 12, 3), dtype=np.uint8)
+    picture = Image.fromarray(coarse).resize((640, 480), Image.Resampling.BICUBIC)
+    picture.save("known.jpg")
+    picture.resize((320, 240)).save("upload.webp")
+    names: dict[str, object] = {}
+    exec(blocks[0], names)
+    printed = capsys.readouterr().out
+    assert printed.startswith("case-1 ")
+    assert printed.rstrip().endswith("{'list': 'internal'}")
+    reopened = names["index"]
+    assert isinstance(reopened, fingerprint.Index)
+    assert list(reopened) == ["case-1", "case-2"]
+
+
+def modules() -> list[str]:
+    found = pkgutil.walk_packages(fingerprint.__path__, "fingerprint.")
+    return [m.name for m in found if not m.name.endswith("__main__")]
+
+
+def test_docstring_examples() -> None:
+    attempted = 0
+    for name in modules():
+        result = doctest.testmod(importlib.import_module(name))
+        assert result.failed == 0, name
+        attempted += result.attempted
+    assert attempted >= 4
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\(([A-Z][A-Za-z/._-]+)\)", README.read_text()))
+def test_the_readme_links_to_files_that_exist(link: str) -> None:
+    assert (README.parent / link).exists()
