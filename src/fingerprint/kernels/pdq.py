@@ -227,19 +227,22 @@ def lower_median(values: F32) -> Any:
 def is_settled(values: F32, median: float, margin: float) -> Any:
     """Whether no value can change sides of the median by straying within its margin.
 
-    The bits stay as they are if the least that the values above can become is
-    more than the most that the others can.
+    The bits stay as they are if half of the values are above, and the least that
+    these can become is more than the most that the others can. Where values tie
+    at the median fewer are above, and straying would part them.
     """
+    n_above = np.int64(0)
     least_above = np.inf
     most_below = -np.inf
     for i in range(HASH_SIDE):
         for j in range(HASH_SIDE):
             stray = margin / math.sqrt((1.0 + i) * (1.0 + j))
             if values[i, j] > median:
+                n_above += 1
                 least_above = min(least_above, values[i, j] - stray)
             else:
                 most_below = max(most_below, values[i, j] + stray)
-    return least_above > most_below
+    return n_above == values.size // 2 and least_above > most_below
 
 
 @kernel
