@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
 
 import click
 
@@ -53,8 +54,13 @@ def cli() -> None:
     """
 
 
+def _show_warning(message: Warning | str, *_: object) -> None:
+    click.echo(f"warning: {message}", err=True)
+
+
 def main() -> None:
     """Run the command line; no traceback for what a user can put right."""
+    warnings.showwarning = _show_warning
     try:
         status = cli.main(standalone_mode=False)
     except click.exceptions.Abort:
