@@ -9,13 +9,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from fingerprint.hashes import set_bits_resolver
+from fingerprint.hashes import set_kind_resolver
 
 if TYPE_CHECKING:
     from fingerprint.algorithms import (
         DIHEDRAL_NAMES,
         Algorithm,
         HashAlgorithm,
+        Radius,
         SegmentAlgorithm,
         algorithm_names,
         get_algorithm,
@@ -63,6 +64,7 @@ _HOME = {
         "DIHEDRAL_NAMES",
         "Algorithm",
         "HashAlgorithm",
+        "Radius",
         "SegmentAlgorithm",
         "algorithm_names",
         "get_algorithm",
@@ -116,6 +118,7 @@ __all__ = [  # noqa: RUF022 - grouped by module
     "DIHEDRAL_NAMES",
     "Algorithm",
     "HashAlgorithm",
+    "Radius",
     "SegmentAlgorithm",
     "algorithm_names",
     "get_algorithm",
@@ -158,10 +161,11 @@ def __dir__() -> list[str]:
     return sorted(__all__)
 
 
-def _bits_of(algorithm: str) -> int:
+def _kind_of(algorithm: str) -> tuple[str, int]:
     from fingerprint.algorithms import get_algorithm
 
-    return get_algorithm(algorithm).bits
+    known = get_algorithm(algorithm)
+    return known.hash_name, known.bits
 
 
-set_bits_resolver(_bits_of)
+set_kind_resolver(_kind_of)

@@ -18,28 +18,28 @@ from fingerprint.errors import HashFormatError, IncompatibleHashError, MissingEx
 if TYPE_CHECKING:
     from fingerprint.typing import I32, U8, U64, Bits
 
-__all__ = ["Hash", "HashArray", "SegmentHashes", "set_bits_resolver"]
+__all__ = ["Hash", "HashArray", "SegmentHashes", "set_kind_resolver"]
 
 NO_QUALITY = -1
 _HEX = re.compile(r"[0-9a-fA-F]+")
 _REVERSED_BYTE = bytes(int(f"{i:08b}"[::-1], 2) for i in range(256))
 
 
-def _unknown_bits(algorithm: str) -> int:
+def _unknown_kind(algorithm: str) -> tuple[str, int]:
     raise HashFormatError(f"nothing here knows how many bits a {algorithm!r} hash has; pass bits=")
 
 
-_bits_of: Callable[[str], int] = _unknown_bits
+_kind_of: Callable[[str], tuple[str, int]] = _unknown_kind
 
 
-def set_bits_resolver(resolver: Callable[[str], int]) -> None:
-    """Tell this module how to find the number of bits of an algorithm's hashes.
+def set_kind_resolver(resolver: Callable[[str], tuple[str, int]]) -> None:
+    """Tell this module how to find the label and the bits of an algorithm's hashes.
 
     The values lie below the algorithms and cannot ask them; the package installs
     the registry's answer when it is imported.
     """
-    global _bits_of
-    _bits_of = resolver
+    global _kind_of
+    _kind_of = resolver
 
 
 def _excerpt(text: str) -> str:
@@ -125,10 +125,13 @@ class Hash:
                 f"{_excerpt(digits)!r} does not name its algorithm: expected 'pdq:<hex>', "
                 "or pass algorithm="
             )
-        bits = _bits_of(name)
-        if len(digits) == (bits + 3) // 4:
+        name, bits = _kind_of(name)
+        is_hex_long = len(digits) == (bits + 3) // 4
+        is_base64_long = len(digits) == 4 * ((_nbytes(bits) + 2) // 3)
+        # From 13 to 16 bits both are four characters long: hex, if it can be.
+        if is_hex_long and (not is_base64_long or _HEX.fullmatch(digits)):
             return cls.from_hex(digits, name, bits=bits, quality=quality)
-        if len(digits) == 4 * ((_nbytes(bits) + 2) // 3):
+        if is_base64_long:
             return cls.from_base64(digits, name, bits=bits, quality=quality)
         raise HashFormatError(
             f"{name}: expected {(bits + 3) // 4} hex digits or "
@@ -160,7 +163,8 @@ class Hash:
         legacy : bool
             The hex of imagehash 3.7 and older, whose bytes run backwards.
         """
-        bits = _bits_of(algorithm) if bits is None else bits
+        if bits is None:
+            algorithm, bits = _kind_of(algorithm)
         if len(digits) != (bits + 3) // 4 or not _HEX.fullmatch(digits):
             raise HashFormatError(
                 f"{algorithm}: expected {(bits + 3) // 4} hex digits, "
@@ -181,7 +185,8 @@ class Hash:
         cls, text: str, algorithm: str, *, bits: int | None = None, quality: int | None = None
     ) -> Hash:
         """Read base64 of the packed bytes, as Thorn's perception writes it."""
-        bits = _bits_of(algorithm) if bits is None else bits
+        if bits is None:
+            algorithm, bits = _kind_of(algorithm)
         try:
             packed = base64.b64decode(text, validate=True)
         except (binascii.Error, ValueError) as error:
@@ -355,7 +360,8 @@ class HashArray(Sequence[Hash]):
         cls, lines: Iterable[str], algorithm: str, *, bits: int | None = None
     ) -> HashArray:
         """Read one hex hash a line; the error of a bad one names its line."""
-        bits = _bits_of(algorithm) if bits is None else bits
+        if bits is None:
+            algorithm, bits = _kind_of(algorithm)
         hashes = []
         for number, line in enumerate(lines, 1):
             try:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from fingerprint import media
 from fingerprint.algorithms import Algorithm, HashAlgorithm, SegmentAlgorithm, get_algorithm
@@ -171,11 +171,13 @@ def hash_images(
     Raises
     ------
     UnknownAlgorithmError, UnsupportedOperationError
-        At once, as in `hash_image`.
+        At once, as in `hash_image`; so is a ValueError for an option without meaning.
     """
     chosen = _hash_algorithm(algorithm)
     if workers is not None and workers < 1:
         raise ValueError(f"workers: expected at least 1, got {workers}")
+    _check_fidelity(fidelity)
+    media.check_options(orientation, alpha, background)
 
     def hash_one(source: ImageSource) -> HashedImage | Failure:
         try:
@@ -193,7 +195,11 @@ def hash_images(
 
 
 class HashStream:
-    """Results of a batch as they are made; can be iterated once."""
+    """Results of a batch as they are made; can be iterated once.
+
+    Leaving it before its end, by `close`, a ``with`` block or an exception from
+    ``progress``, cancels what has not begun.
+    """
 
     def __init__(
         self,
@@ -213,19 +219,33 @@ class HashStream:
         result = next(self._results)
         self._done += 1
         if self._progress is not None:
-            self._progress(self._done)
+            try:
+                self._progress(self._done)
+            except BaseException:
+                self.close()
+                raise
         return result
 
     def collect(self) -> HashBatch:
         """Return all results that are left."""
         return HashBatch(tuple(self))
 
+    def close(self) -> None:
+        """Cancel what has not begun and wait for what has."""
+        self._results.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
 
 def _in_order(
     sources: Iterable[ImageSource],
     hash_one: Callable[[ImageSource], HashedImage | Failure],
     workers: int,
-) -> Iterator[HashedImage | Failure]:
+) -> Generator[HashedImage | Failure, None, None]:
     if workers == 1:
         yield from map(hash_one, sources)
         return
@@ -252,6 +272,11 @@ def _hash_algorithm(algorithm: str | Algorithm) -> HashAlgorithm:
     return chosen
 
 
+def _check_fidelity(fidelity: object) -> None:
+    if fidelity not in {"exact", "fast"}:
+        raise ValueError(f"fidelity: expected 'exact' or 'fast', got {fidelity!r}")
+
+
 def _decode(
     source: ImageSource,
     algorithm: Algorithm,
@@ -261,8 +286,7 @@ def _decode(
     background: tuple[int, int, int],
     limits: Limits,
 ) -> Pixels:
-    if fidelity not in {"exact", "fast"}:
-        raise ValueError(f"fidelity: expected 'exact' or 'fast', got {fidelity!r}")
+    _check_fidelity(fidelity)
     fast = fidelity == "fast"
     return media.decode(
         source,

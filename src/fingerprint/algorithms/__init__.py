@@ -6,6 +6,7 @@ from fingerprint.algorithms.base import (
     DIHEDRAL_NAMES,
     Algorithm,
     HashAlgorithm,
+    Radius,
     SegmentAlgorithm,
 )
 from fingerprint.algorithms.registry import algorithm_names, get_algorithm
@@ -14,6 +15,7 @@ __all__ = [
     "DIHEDRAL_NAMES",
     "Algorithm",
     "HashAlgorithm",
+    "Radius",
     "SegmentAlgorithm",
     "algorithm_names",
     "get_algorithm",

@@ -63,8 +63,8 @@ class Algorithm(ABC):
     name : str
         Name with its variant: ``"pdq"``, ``"phash:16"``.
     hash_name : str
-        What its hashes are labelled with; the name, unless two variants make
-        hashes that belong together.
+        What its hashes are labelled with: the name, unless they belong with
+        another's (``pdq:512`` makes ``pdq`` hashes, segments have ``dhash`` ones).
     version : int
         Raised when the same pixels give other bits.
     summary : str

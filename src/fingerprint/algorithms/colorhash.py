@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from fingerprint.algorithms.base import Algorithm, HashAlgorithm, Radius
+from fingerprint.algorithms.grid import MIN_SIDE_PX
 from fingerprint.errors import UnknownAlgorithmError
 from fingerprint.hashes import Hash
 
@@ -59,7 +60,8 @@ class ColorHash(HashAlgorithm):
         levels = 1 << self.share_bits
         values = [int(black.mean() * levels), int(grey.mean() * levels)]
         values += [int(n * levels * 1.0 / max(1, n_coloured)) for n in hues]
-        quality = round(100 * n_coloured / intensity.size)
+        strip = min(intensity.shape) < MIN_SIDE_PX
+        quality = 0 if strip else round(100 * n_coloured / intensity.size)
         return Hash.from_bits(self._share_bits(values), self.hash_name, quality=quality)
 
     def _share_bits(self, values: list[int]) -> Bits:

@@ -47,7 +47,8 @@ class CropResistant(SegmentAlgorithm):
     def __init__(self, segment_hash: HashAlgorithm | None = None) -> None:
         self.segment_hash = segment_hash or DHash()
         suffix = "" if segment_hash is None else f":{segment_hash.name}"
-        self.name = self.hash_name = f"crop_resistant{suffix}"
+        self.name = f"crop_resistant{suffix}"
+        self.hash_name = self.segment_hash.hash_name
         self.bits = self.segment_hash.bits
         self.radius = Radius(
             int(MAX_BIT_ERROR * self.bits), "imagehash's default: a quarter of a segment's bits"

@@ -15,7 +15,10 @@ from fingerprint.hashes import Hash
 if TYPE_CHECKING:
     from fingerprint.typing import I32, I64, U8, Bits
 
-__all__ = ["GridHash", "gradient_quality", "grey_grid"]
+__all__ = ["MIN_SIDE_PX", "GridHash", "gradient_quality", "grey_grid"]
+
+MIN_SIDE_PX = 5
+"""Shortest side of a picture that is taken seriously; PDQ's bound."""
 
 SHORT_WINDOW = 32
 """Weights a pixel up to which resizing goes by columns: measured, both are exact."""
@@ -135,5 +138,7 @@ class GridHash(HashAlgorithm):
     def hash_pixels(self, pixels: U8) -> Hash:
         """Hash canonical pixels, (h, w, 3) RGB or (h, w) grey uint8."""
         grid = grey_grid(pixels, *self.grid_size(pixels))
-        bits = self.grid_bits(grid)
-        return Hash.from_bits(bits, self.hash_name, quality=self.grid_quality(grid))
+        # A strip has no second dimension, however much its enlarged grid seems to hold.
+        strip = min(pixels.shape[:2]) < MIN_SIDE_PX
+        quality = 0 if strip else self.grid_quality(grid)
+        return Hash.from_bits(self.grid_bits(grid), self.hash_name, quality=quality)

@@ -57,4 +57,4 @@ def get_algorithm(name: str) -> Algorithm:
         module = _outside()[family].load()
     else:
         module = importlib.import_module(f"{__package__}.{family}")
-    return cast("Algorithm", module.create(variant or None if ":" in name else None))
+    return cast("Algorithm", module.create(variant if ":" in name else None))

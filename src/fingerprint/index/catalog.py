@@ -2,8 +2,8 @@
 
 Format 1. ``catalog.sqlite`` has the application id ``0x46505249`` ("FPRI") and
 the format as ``user_version``. Table ``facts`` holds name and value pairs
-(algorithm, version, bits, backend, backend options as JSON, the number of entries
-and a SHA-256 of them). Table ``entries`` holds one row an entry: ``seq``, ``id``,
+(algorithm, version, bits, backend, backend options as JSON, the number of entries,
+and a SHA-256 of all that). Table ``entries`` holds one row an entry: ``seq``, ``id``,
 ``hash`` (the packed bytes), ``quality`` (0 to 100, or -1), ``metadata`` (JSON).
 
 Both are readable by their owner alone: a list of hashes is sensitive.
@@ -99,7 +99,7 @@ def _replaceable(directory: Path) -> bool:
 
 
 def _fill(path: Path, facts: CatalogFacts, entries: Iterable[EntryRow]) -> None:
-    digest = hashlib.sha256()
+    digest = _digest_of_facts(facts)
     count = 0
 
     def digested() -> Iterator[EntryRow]:
@@ -147,14 +147,18 @@ def read_catalog(directory: Path) -> tuple[CatalogFacts, list[EntryRow]]:
     if not path.is_file():
         found = "nothing" if not directory.exists() else f"no {CATALOG} in it"
         raise IndexFormatError(str(directory), found, _SUPPORTED)
+    with path.open("rb") as file:
+        if file.read(16) != b"SQLite format 3\0":
+            raise IndexFormatError(str(directory), "no SQLite file", _SUPPORTED)
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
             return _read(db, directory)
-    except sqlite3.DatabaseError as error:
-        with path.open("rb") as file:
-            if file.read(16) != b"SQLite format 3\0":
-                raise IndexFormatError(str(directory), "no SQLite file", _SUPPORTED) from error
-        raise CorruptIndexError(str(directory), str(error)) from error
+    except IndexFormatError:
+        raise
+    except (sqlite3.Error, ValueError, TypeError, KeyError, AttributeError) as error:
+        # SQLite hands out damaged values as it finds them: NULLs, broken UTF-8.
+        detail = str(error) or type(error).__name__
+        raise CorruptIndexError(str(directory), detail) from error
 
 
 def _read(db: sqlite3.Connection, directory: Path) -> tuple[CatalogFacts, list[EntryRow]]:
@@ -164,27 +168,26 @@ def _read(db: sqlite3.Connection, directory: Path) -> tuple[CatalogFacts, list[E
         raise IndexFormatError(str(directory), "another program's database", _SUPPORTED)
     if found != FORMAT:
         raise IndexFormatError(str(directory), f"format {found}", _SUPPORTED)
-    facts = dict(db.execute("SELECT name, value FROM facts"))
+    values = dict(db.execute("SELECT name, value FROM facts"))
+    facts = CatalogFacts(
+        values["algorithm"],
+        int(values["version"]),
+        int(values["bits"]),
+        values["backend"],
+        json.loads(values["backend_options"]),
+    )
     rows = db.execute("SELECT id, hash, quality, metadata FROM entries ORDER BY seq")
     entries = [EntryRow(*row) for row in rows]
-    digest = hashlib.sha256()
+    digest = _digest_of_facts(facts)
     for entry in entries:
         _digest_entry(digest, entry)
-    if facts.get("sha256") != digest.hexdigest():
-        raise CorruptIndexError(str(directory), "the entries do not match their checksum")
-    try:
-        return (
-            CatalogFacts(
-                facts["algorithm"],
-                int(facts["version"]),
-                int(facts["bits"]),
-                facts["backend"],
-                json.loads(facts["backend_options"]),
-            ),
-            entries,
-        )
-    except (KeyError, ValueError) as error:
-        raise CorruptIndexError(str(directory), f"facts are missing or wrong: {error}") from error
+    if int(values["count"]) != len(entries) or values["sha256"] != digest.hexdigest():
+        raise CorruptIndexError(str(directory), "the contents do not match their checksum")
+    return facts, entries
+
+
+def _digest_of_facts(facts: CatalogFacts) -> Any:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
 
 
 def _digest_entry(digest: Any, entry: EntryRow) -> None:

@@ -138,6 +138,8 @@ class Index:
         for new in new_ids:
             if not isinstance(new, str):
                 raise TypeError(f"id: expected str, got {type(new).__name__}")
+            if not new.isascii() and new != new.encode(errors="replace").decode():
+                raise ValueError(f"id {new!r}: expected text that UTF-8 can hold")
         with self._lock:
             if len(set(new_ids)) != len(new_ids):
                 raise DuplicateIdError("an id stands twice in one call")
@@ -201,15 +203,13 @@ class Index:
         UnsupportedOperationError
             The backend cannot promise this radius.
         """
-        return self.within_many([query], radius)[0]
+        return self._within_many([query], radius)[0]
 
     def within_many(
         self, queries: HashArray | Sequence[Query], radius: int | None = None
     ) -> list[list[Match]]:
         """Find what `within` finds for each of many queries, in their order."""
-        radius = self._radius(radius)
-        table = self._ready()
-        return self._search(queries, table, lambda array: rows_within(table, array, radius))
+        return self._within_many(queries, radius)
 
     def nearest(self, query: Query, k: int = 1) -> list[Match]:
         """Find the ``k`` nearest entries, however far they are, nearest first.
@@ -217,15 +217,11 @@ class Index:
         Parameters, warnings and errors are those of `within`; with fewer than
         ``k`` entries, all are returned.
         """
-        return self.nearest_many([query], k)[0]
+        return self._nearest_many([query], k)[0]
 
     def nearest_many(self, queries: HashArray | Sequence[Query], k: int = 1) -> list[list[Match]]:
         """Find what `nearest` finds for each of many queries, in their order."""
-        if k < 1:
-            raise ValueError(f"k: expected at least 1, got {k}")
-        table = self._ready()
-        found = self._search(queries, table, lambda array: nearest_rows(table, array, k))
-        return [matches[:k] for matches in found]
+        return self._nearest_many(queries, k)
 
     def info(self) -> dict[str, Any]:
         """Return what it holds and how it searches, as plain values."""
@@ -347,6 +343,20 @@ class Index:
             )
         return hashes
 
+    def _within_many(
+        self, queries: HashArray | Sequence[Query], radius: int | None
+    ) -> list[list[Match]]:
+        reach = self._radius(radius)
+        table = self._ready()
+        return self._search(queries, table, lambda array: rows_within(table, array, reach))
+
+    def _nearest_many(self, queries: HashArray | Sequence[Query], k: int) -> list[list[Match]]:
+        if k < 1:
+            raise ValueError(f"k: expected at least 1, got {k}")
+        table = self._ready()
+        found = self._search(queries, table, lambda array: nearest_rows(table, array, k))
+        return [matches[:k] for matches in found]
+
     def _search(
         self,
         queries: HashArray | Sequence[Query],
@@ -383,7 +393,7 @@ class Index:
                 f"{low} of {len(queries)} queries have a quality below {self.min_quality}: "
                 "what they match, they may match by chance",
                 LowQualityWarning,
-                stacklevel=5,
+                stacklevel=5,  # The caller of within, within_many, nearest or nearest_many.
             )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fingerprint.media.canonical import WHITE, Alpha
+from fingerprint.media.canonical import WHITE, Alpha, check_options
 from fingerprint.media.decode import FORMATS, decode, decode_frames
 from fingerprint.media.limits import DEFAULT_LIMITS, Limits
 from fingerprint.media.pixels import Pixels
@@ -15,6 +15,7 @@ __all__ = [
     "Alpha",
     "Limits",
     "Pixels",
+    "check_options",
     "decode",
     "decode_frames",
     "describe",

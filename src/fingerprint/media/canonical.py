@@ -24,11 +24,27 @@ from fingerprint.errors import DecodeError
 if TYPE_CHECKING:
     from fingerprint.typing import U8
 
-__all__ = ["WHITE", "Alpha", "canonical_array", "upright"]
+__all__ = ["WHITE", "Alpha", "canonical_array", "check_options", "upright"]
 
 Alpha = Literal["composite", "drop"]
 WHITE = (255, 255, 255)
+_TIFF_PHOTOMETRIC = 262
+_TIFF_WHITE_IS_ZERO = 0
 _ALPHA_MODES = {"RGBA", "LA", "PA", "RGBa", "La"}
+
+
+def check_options(orientation: object, alpha: object, background: object) -> None:
+    """Raise ValueError for an option that has no meaning, naming it."""
+    if orientation not in {"upright", "stored"}:
+        raise ValueError(f"orientation: expected 'upright' or 'stored', got {orientation!r}")
+    if alpha not in {"composite", "drop"}:
+        raise ValueError(f"alpha: expected 'composite' or 'drop', got {alpha!r}")
+    if (
+        not isinstance(background, tuple)
+        or len(background) != 3
+        or not all(isinstance(v, int) and 0 <= v <= 255 for v in background)
+    ):
+        raise ValueError(f"background: expected three integers 0 to 255, got {background!r}")
 
 
 def canonical_array(
@@ -43,7 +59,7 @@ def canonical_array(
     """
     mode = image.mode
     if mode.startswith("I;16") or mode == "I":
-        return _high_byte(np.asarray(image), name)
+        return _sixteen_bit(image, name, alpha, background)
     if mode == "F":
         raise DecodeError(name, "float pixels are not supported: nothing says what white is")
     if mode in _ALPHA_MODES or "transparency" in image.info:
@@ -66,11 +82,19 @@ def upright(array: U8, orientation: int) -> U8:
     return np.ascontiguousarray(array)
 
 
-def _high_byte(samples: object, name: str) -> U8:
-    values = np.asarray(samples)
+def _sixteen_bit(image: Image.Image, name: str, alpha: Alpha, background: tuple[int, ...]) -> U8:
+    values = np.asarray(image)
     if values.size and (values.min() < 0 or values.max() > 0xFFFF):
         raise DecodeError(name, "32-bit pixels that do not fit 16 bits are not supported")
-    return (values.astype(np.uint16) >> 8).astype(np.uint8)
+    if getattr(image, "tag_v2", {}).get(_TIFF_PHOTOMETRIC) == _TIFF_WHITE_IS_ZERO:
+        raise DecodeError(name, "16-bit TIFF in which white is zero is not supported")
+    grey = (values.astype(np.uint16) >> 8).astype(np.uint8)
+    clear = image.info.get("transparency")
+    if clear is None or alpha == "drop":
+        return grey
+    rgb = np.repeat(grey[..., None], 3, axis=2)
+    rgb[values == clear] = background
+    return rgb
 
 
 def _without_alpha(image: Image.Image, alpha: Alpha, background: tuple[int, ...]) -> U8:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, NamedTuple, cast
@@ -14,7 +16,7 @@ from PIL import (
     BmpImagePlugin,
     GifImagePlugin,
     Image,
-    ImageSequence,
+    ImageFile,
     JpegImagePlugin,
     MpoImagePlugin,
     PngImagePlugin,
@@ -24,11 +26,18 @@ from PIL import (
 )
 
 from fingerprint.errors import DecodeError, FingerprintError, LimitExceededError
-from fingerprint.media.canonical import WHITE, Alpha, canonical_array, upright
-from fingerprint.media.jpeg import decode_jpeg
+from fingerprint.media.canonical import WHITE, Alpha, canonical_array, check_options, upright
+from fingerprint.media.jpeg import decode_jpeg, jpeg_complaint
 from fingerprint.media.limits import DEFAULT_LIMITS, Limits
 from fingerprint.media.pixels import Pixels
 from fingerprint.media.source import describe, read_bytes
+from fingerprint.media.structure import (
+    MAX_JPEG_SCANS,
+    gif_frames,
+    is_harmless_jpeg_complaint,
+    jpeg_scans,
+    png_is_whole,
+)
 
 if TYPE_CHECKING:
     from fingerprint.typing import U8, ImageSource, Orientation
@@ -50,6 +59,9 @@ _PLUGINS = (  # Imported so that they register before `Image.open` names them.
 )
 
 _ORIENTATION_TAG = 0x0112
+_TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
+_GREY_LEVELS = {"L;2": 3, "L;4": 15}
+_LOADING = threading.Lock()
 
 
 def decode(
@@ -97,14 +109,13 @@ def decode(
     TypeError, ValueError
         The source is of no supported type, or an array of a wrong dtype or shape.
     """
-    if orientation not in {"upright", "stored"}:
-        raise ValueError(f"orientation: expected 'upright' or 'stored', got {orientation!r}")
+    check_options(orientation, alpha, background)
     rules = _Rules(alpha, background, limits)
     if isinstance(source, np.ndarray):
         return _from_array(source, rules)
     name = describe(source)
     if isinstance(source, Image.Image):
-        pixels = _decode_pillow(source, name, rules)
+        pixels = _decode_pillow(source, b"", name, rules)
     else:
         data = read_bytes(_encoded(source), limits)
         with _open(data, name, limits) as image:
@@ -125,25 +136,65 @@ def decode_frames(
     Parameters and errors are those of `decode`; ``limits.max_frames`` is checked
     before the first frame is decoded.
     """
+    check_options(orientation, alpha, background)
     rules = _Rules(alpha, background, limits)
     if isinstance(source, np.ndarray):
         yield _from_array(source, rules)
         return
     name = describe(source)
-    image = (
-        source
-        if isinstance(source, Image.Image)
-        else _open(read_bytes(_encoded(source), limits), name, limits)
-    )
+    if isinstance(source, Image.Image):
+        yield from _frames(source, b"", name, orientation, rules)
+        return
+    data = read_bytes(_encoded(source), limits)
+    with _open(data, name, limits) as image:
+        yield from _frames(image, data, name, orientation, rules)
+
+
+def _frames(
+    image: Image.Image,
+    data: bytes | bytearray | memoryview,
+    name: str,
+    orientation: Orientation,
+    rules: _Rules,
+) -> Iterator[Pixels]:
+    n_frames = _count_frames(image, data, name, rules.limits)
+    for number in range(n_frames):
+        with _decoding(name, rules.limits):
+            image.seek(number)
+        yield _oriented(_decode_pillow(image, data, name, rules), orientation)
+
+
+def _count_frames(
+    image: Image.Image, data: bytes | bytearray | memoryview, name: str, limits: Limits
+) -> int:
+    most = limits.max_frames
+    if image.format == "GIF" and data:
+        found = gif_frames(data)
+        if found.n_frames > most:
+            raise LimitExceededError(name, "max_frames", found.n_frames, most)
+        if not found.complete:
+            raise DecodeError(name, "is damaged or truncated: the GIF has no end mark")
     with _decoding(name, limits):
-        n_frames = getattr(image, "n_frames", 1)
-    if n_frames > limits.max_frames:
-        raise LimitExceededError(name, "max_frames", n_frames, limits.max_frames)
-    frames = iter(ImageSequence.Iterator(image))
-    for _ in range(n_frames):
-        with _decoding(name, limits):
-            frame = next(frames)
-        yield _oriented(_decode_pillow(frame, name, rules), orientation)
+        if image.format == "TIFF":
+            n_frames = _count_pages(image, most)
+        else:
+            n_frames = int(getattr(image, "n_frames", 1))
+    if n_frames > most:
+        raise LimitExceededError(name, "max_frames", n_frames, most)
+    return n_frames
+
+
+def _count_pages(image: Image.Image, most: int) -> int:
+    """Count the pages of a TIFF, to one beyond the limit: all take their number squared."""
+    n_pages = 1
+    while n_pages <= most:
+        try:
+            image.seek(n_pages)
+        except EOFError:
+            break
+        n_pages += 1
+    image.seek(0)
+    return n_pages
 
 
 def _encoded(
@@ -173,8 +224,9 @@ def _decoding(name: str, limits: Limits) -> Iterator[None]:
     except FingerprintError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        most = limits.max_pixels
-        raise LimitExceededError(name, "max_pixels", most + 1, most) from error
+        found, most = (int(n) for n in re.findall(r"\d+", str(error))[:2])
+        allowed = limits.max_pixels if found > limits.max_pixels else most
+        raise LimitExceededError(name, "max_pixels", found, allowed) from error
     except MemoryError as error:
         raise DecodeError(name, "there is not enough memory to decode it") from error
     except UnidentifiedImageError as error:
@@ -206,28 +258,73 @@ def _decode_opened(
     min_side_px: int | None,
     rules: _Rules,
 ) -> Pixels:
-    if image.format in {"JPEG", "MPO"} and image.mode in {"RGB", "L"}:
+    if image.format not in {"JPEG", "MPO"}:
+        return _decode_pillow(image, data, name, rules)
+    if jpeg_scans(data) > MAX_JPEG_SCANS:
+        raise DecodeError(name, f"has more than {MAX_JPEG_SCANS} JPEG scans")
+    if image.mode in {"RGB", "L"}:
         grey = image.mode == "L" or luma_only
         try:
             array = decode_jpeg(data, grey=grey, min_side_px=min_side_px)
-        except ValueError:
-            pass  # Pillow says whether the file is truncated or merely odd.
+        except ValueError as error:
+            complaint = str(error)
         else:
             with _decoding(name, rules.limits):
                 tag = _orientation_tag(image)
             return Pixels(array, image.format, image.width, image.height, tag)
-    return _decode_pillow(image, name, rules)
+    else:
+        complaint = jpeg_complaint(data)
+    if complaint and not is_harmless_jpeg_complaint(complaint):
+        raise DecodeError(name, f"is damaged or truncated: {complaint}")
+    return _decode_pillow(image, data, name, rules)
 
 
-def _decode_pillow(image: Image.Image, name: str, rules: _Rules) -> Pixels:
-    _check_size(image.width, image.height, name, rules.limits)
+def _decode_pillow(
+    image: Image.Image, data: bytes | bytearray | memoryview, name: str, rules: _Rules
+) -> Pixels:
+    width, height = _stated_size(image)
+    _check_size(width, height, name, rules.limits)
     with _decoding(name, rules.limits):
-        image.load()
+        _load(image, name)
         array = canonical_array(image, name, rules.alpha, rules.background)
         tag = _orientation_tag(image)
-    return Pixels(
-        np.ascontiguousarray(array), image.format or "array", image.width, image.height, tag
-    )
+        # Rows that Pillow had no data for are black.
+        if image.format == "PNG" and data and not np.asarray(image)[-2:].any(axis=None):
+            whole = png_is_whole(data)
+            if not whole:
+                raise DecodeError(name, "is damaged or truncated: the PNG has too few rows")
+    return Pixels(np.ascontiguousarray(array), image.format or "array", width, height, tag)
+
+
+def _stated_size(image: Image.Image) -> tuple[int, int]:
+    """Return width and height as they are stored: Pillow states a TIFF's as turned."""
+    tags = getattr(image, "tag_v2", {})
+    return tags.get(_TIFF_WIDTH, image.width), tags.get(_TIFF_HEIGHT, image.height)
+
+
+def _load(image: Image.Image, name: str) -> None:
+    """Load the pixels; Pillow does nothing when they are there already."""
+    tiles = getattr(image, "tile", None)
+    if not tiles:
+        image.load()
+        return
+    if ImageFile.LOAD_TRUNCATED_IMAGES:
+        raise DecodeError(
+            name,
+            "is not decoded while PIL.ImageFile.LOAD_TRUNCATED_IMAGES is set in this process: "
+            "cut files would pass for whole ones",
+        )
+    raw_mode = tiles[0][3]
+    raw_mode = raw_mode[0] if isinstance(raw_mode, tuple) and raw_mode else raw_mode
+    clear = image.info.get("transparency")
+    if image.format == "PNG" and clear is not None:
+        if raw_mode in _GREY_LEVELS and isinstance(clear, int):
+            # Pillow scales the pixels to 0..255, but not the transparent level.
+            image.info["transparency"] = clear * 255 // _GREY_LEVELS[raw_mode]
+        elif raw_mode == "RGB;16B":
+            raise DecodeError(name, "16-bit RGB with a transparent colour is not supported")
+    with _LOADING:  # One lazy image given to several threads would be read by all at once.
+        image.load()
 
 
 def _orientation_tag(image: Image.Image) -> int:

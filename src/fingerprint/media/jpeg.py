@@ -15,7 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     from fingerprint.typing import U8
 
-__all__ = ["decode_jpeg"]
+__all__ = ["decode_jpeg", "jpeg_complaint"]
 
 
 def decode_jpeg(
@@ -50,3 +50,14 @@ def decode_jpeg(
         strict=True,
     )
     return cast("U8", pixels[..., 0] if grey else np.asarray(pixels))
+
+
+def jpeg_complaint(data: bytes | bytearray | memoryview) -> str:
+    """Return what libjpeg has to say against a CMYK or YCCK file, or nothing."""
+    import simplejpeg
+
+    try:
+        simplejpeg.decode_jpeg(data, colorspace="CMYK", strict=True)
+    except ValueError as error:
+        return str(error)
+    return ""

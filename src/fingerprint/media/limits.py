@@ -16,16 +16,16 @@ class Limits:
     max_nbytes : int
         Bytes of the encoded file.
     max_pixels : int
-        Width times height of one frame. The default is twice Pillow's own
-        warning threshold; Pillow refuses more whatever is set here, except for
-        JPEG.
+        Width times height of one frame. The default is the size from which
+        Pillow warns; it refuses twice as many whatever is set here. Decoding
+        takes up to 17 bytes a pixel and worker (WebP), for JPEG 3.
     max_frames : int
         Frames of an animation, when all of them are asked for.
     """
 
     max_nbytes: int = 256 * 1024 * 1024
-    max_pixels: int = 178_956_970
-    max_frames: int = 10_000
+    max_pixels: int = 89_478_485
+    max_frames: int = 2_000
 
     def __post_init__(self) -> None:
         for name in self.__slots__:

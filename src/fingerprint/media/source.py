@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING
 
 from PIL import Image
 
-from fingerprint.errors import DecodeError, LimitExceededError
+from fingerprint.errors import DecodeError, FingerprintError, LimitExceededError
 
 if TYPE_CHECKING:
     from fingerprint.media.limits import Limits
@@ -54,19 +54,32 @@ def read_bytes(
                     size = os.fstat(file.fileno()).st_size
                     if size > limits.max_nbytes:
                         raise LimitExceededError(name, "max_nbytes", size, limits.max_nbytes)
-                    data = file.read(limits.max_nbytes + 1)
+                    data = _read_all(file, name, limits.max_nbytes)
             else:
-                data = source.read(limits.max_nbytes + 1)
-        except (OSError, ValueError) as error:
-            if isinstance(error, DecodeError):
-                raise
-            reason = getattr(error, "strerror", None) or str(error)
+                data = _read_all(source, name, limits.max_nbytes)
+        except (FingerprintError, TypeError):
+            raise
+        except Exception as error:  # A caller's file object may raise anything.
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise DecodeError(name, f"cannot be read: {reason}") from error
-        if not isinstance(data, bytes):
-            raise TypeError(f"{name}: expected a file opened in binary mode")
     nbytes = data.nbytes if isinstance(data, memoryview) else len(data)
     if nbytes > limits.max_nbytes:
         raise LimitExceededError(name, "max_nbytes", nbytes, limits.max_nbytes)
     if not nbytes:
         raise DecodeError(name, "is empty")
     return data
+
+
+def _read_all(file: IO[bytes], name: str, most: int) -> bytes:
+    """Read to the end, or one byte beyond the limit: pipes hand out what they have."""
+    parts = []
+    left = most + 1
+    while left > 0:
+        part = file.read(left)
+        if not isinstance(part, bytes | bytearray):
+            raise TypeError(f"{name}: expected a file opened in binary mode")
+        if not part:
+            break
+        parts.append(part)
+        left -= len(part)
+    return parts[0] if len(parts) == 1 and isinstance(parts[0], bytes) else b"".join(parts)

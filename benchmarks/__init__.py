@@ -1,0 +1,1 @@
+"""What the library costs beside its peers; run with ``python -m benchmarks``."""
