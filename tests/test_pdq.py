@@ -73,12 +73,12 @@ def theirs_dihedral(pdqhash: ModuleType, pixels: U8) -> tuple[dict[str, str], in
 def reference_path_only() -> Iterator[None]:
     """Let the one-pass kernel spoil its output and say that it is not sure."""
 
-    def unsure(*arguments: Any) -> tuple[int, bool]:
-        arguments[-1][:] = 0xAA
+    def unsure(self: PDQ, *arguments: Any, out: U8, **options: Any) -> tuple[int, bool]:
+        out[:] = 0xAA
         return 77, False
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kernels.pdq, "hash_pixels", unsure)
+        patch.setattr(PDQ, "hash_quickly", unsure)
         yield
 
 

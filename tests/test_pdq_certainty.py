@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fingerprint import kernels
-from fingerprint.algorithms.pdq import PDQ, _weights
+from fingerprint.algorithms.pdq import PDQ
 from fingerprint.typing import U8
 
 
@@ -16,9 +16,7 @@ def fast(pixels: U8) -> tuple[U8, int, bool]:
     out = np.zeros((8, 32), np.uint8)
     h, w = pixels.shape[:2]
     rows = pixels.reshape(h, -1)
-    quality, certain = kernels.pdq.hash_pixels(
-        rows, rows.shape[1] // w, *_weights(h), *_weights(w), kernels.pdq.DCT, True, out
-    )
+    quality, certain = PDQ().hash_quickly(rows, rows.shape[1] // w, dihedral=True, out=out)
     return out, quality, certain
 
 

@@ -12,6 +12,7 @@ the last coefficient.
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -78,13 +79,37 @@ class PDQ(HashAlgorithm):
             return out, 0
         channels = 1 if pixels.ndim == 2 else 3
         rows = pixels.reshape(h, w * channels)
-        quality, certain = kernels.pdq.hash_pixels(
-            rows, channels, *_weights(h), *_weights(w), kernels.pdq.DCT, dihedral, out
-        )
+        quality, certain = self.hash_quickly(rows, channels, dihedral=dihedral, out=out)
         if not certain:
             grid = self._reference_grid(rows, channels, skip_filter=not dihedral)
             quality, _ = kernels.pdq.hash_grid(grid, kernels.pdq.DCT, dihedral, 0.0, out)
         return out, int(quality)
+
+    def hash_quickly(self, rows: U8, channels: int, *, dihedral: bool, out: U8) -> tuple[int, bool]:
+        """Hash (h, w * channels) bytes, and say whether the reference must agree.
+
+        Parameters
+        ----------
+        rows : ndarray of uint8, shape (h, w * channels)
+            Pixels, 5 a side or more.
+        channels : int
+            3 for RGB, 1 for grey.
+        dihedral : bool
+            Write eight hashes instead of one.
+        out : ndarray of uint8, shape (1 or 8, 32)
+            The packed hashes.
+
+        Returns
+        -------
+        quality : int
+            0 to 100.
+        certain : bool
+            False when the reference's rounding might decide otherwise.
+        """
+        h, w = rows.shape[0], rows.shape[1] // channels
+        grid = np.empty((kernels.pdq.SIDE, kernels.pdq.SIDE), np.float32)
+        kernels.pdq.sample_grid(rows, channels, *_weights(h), *_weights(w), grid)
+        return kernels.pdq.hash_grid(grid, kernels.pdq.DCT, dihedral, math.sqrt(max(h, w)), out)
 
     def _reference_grid(self, rows: U8, channels: int, *, skip_filter: bool) -> F32:
         kernel = kernels.pdq_reference

@@ -4,7 +4,7 @@ The reference (facebook/ThreatExchange ``pdq/cpp``) blurs the whole picture four
 times with box filters and then keeps 64 x 64 samples. Those steps are linear and
 separable, so each sample is a weighted sum over a small window, and the picture
 need be read only once. What this loses is the reference's rounding: its running
-float32 sums drift by about 1e-4 of a grey level. `hash_pixels` therefore says
+float32 sums drift by about 1e-4 of a grey level. `hash_grid` therefore says
 whether the margins of its result are wider than that drift; where they are not,
 the caller repeats the work with `pdq_reference`, which rounds as the reference
 does.
@@ -94,6 +94,10 @@ def sample_weights(n: int) -> tuple[I64, I64, F32]:
     return start_at, np.array(last, np.int64) - start_at, weights
 
 
+# Loops stand in functions of their own, and fills are loops: in one function, with
+# numpy's slice assignments, they take numba twice as long to compile.
+
+
 @reassociating_kernel
 def _add_four_rows(
     r0: U8, r1: U8, r2: U8, r3: U8, w0: float, w1: float, w2: float, w3: float, total: F32
@@ -108,6 +112,32 @@ def _add_four_rows(
 
 
 @reassociating_kernel
+def _add_row(row: U8, weight: float, total: F32) -> None:
+    for x in range(total.size):
+        total[x] += weight * np.float32(row[x])
+
+
+@reassociating_kernel
+def _luma_of_sums(total: F32, luma: F32) -> None:
+    for x in range(luma.size):
+        luma[x] = (
+            np.float32(0.299) * total[3 * x]
+            + np.float32(0.587) * total[3 * x + 1]
+            + np.float32(0.114) * total[3 * x + 2]
+        )
+
+
+@reassociating_kernel
+def _sample_row(luma: F32, first: I64, count: I64, weights: F32, out: F32) -> None:
+    for j in range(SIDE):
+        start = first[j]
+        s = np.float32(0)
+        for k in range(count[j]):
+            s += weights[j, k] * luma[start + k]
+        out[j] = s
+
+
+@kernel
 def sample_grid(
     pixels: U8,
     channels: int,
@@ -120,12 +150,12 @@ def sample_grid(
     grid: F32,
 ) -> None:
     """Write the 64 x 64 luma samples of ``pixels``, (h, w * channels)."""
-    width = pixels.shape[1] // channels
     total = np.empty(pixels.shape[1], np.float32)
-    luma = np.empty(width, np.float32)
+    luma = np.empty(pixels.shape[1] // channels, np.float32)
     for i in range(SIDE):
         y, n = y_first[i], y_count[i]
-        total[:] = np.float32(0)
+        for x in range(total.size):
+            total[x] = np.float32(0)
         k = 0
         while k + 4 <= n:
             _add_four_rows(
@@ -141,26 +171,13 @@ def sample_grid(
             )
             k += 4
         while k < n:
-            row = pixels[y + k]
-            weight = y_weights[i, k]
-            for x in range(total.size):
-                total[x] += weight * np.float32(row[x])
+            _add_row(pixels[y + k], y_weights[i, k], total)
             k += 1
         if channels == 3:
-            for x in range(width):
-                luma[x] = (
-                    np.float32(0.299) * total[3 * x]
-                    + np.float32(0.587) * total[3 * x + 1]
-                    + np.float32(0.114) * total[3 * x + 2]
-                )
+            _luma_of_sums(total, luma)
+            _sample_row(luma, x_first, x_count, x_weights, grid[i])
         else:
-            luma[:] = total
-        for j in range(SIDE):
-            start = x_first[j]
-            s = np.float32(0)
-            for k in range(x_count[j]):
-                s += x_weights[j, k] * luma[start + k]
-            grid[i, j] = s
+            _sample_row(total, x_first, x_count, x_weights, grid[i])
 
 
 @kernel
@@ -312,24 +329,3 @@ def hash_grid(
         certain = certain and is_settled(turned, median, COEFFICIENT_MARGIN * margin_scale)
         pack_above(turned, median, out[which])
     return quality, certain
-
-
-@kernel
-def hash_pixels(
-    pixels: U8,
-    channels: int,
-    y_first: I64,
-    y_count: I64,
-    y_weights: F32,
-    x_first: I64,
-    x_count: I64,
-    x_weights: F32,
-    dct: F32,
-    dihedral: bool,
-    out: U8,
-) -> tuple[int, bool]:
-    """Hash ``pixels`` (h, w * channels) into ``out``; returns as `hash_grid`."""
-    grid = np.empty((SIDE, SIDE), np.float32)
-    sample_grid(pixels, channels, y_first, y_count, y_weights, x_first, x_count, x_weights, grid)
-    longer = max(pixels.shape[0], pixels.shape[1] // channels)
-    return hash_grid(grid, dct, dihedral, math.sqrt(longer), out)

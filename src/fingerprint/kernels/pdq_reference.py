@@ -54,6 +54,20 @@ def luma_rows(pixels: U8, channels: int, double_luma: bool, out: F32) -> None:
 
 
 @kernel
+def _divide_by_counts(line: F32, window: int) -> None:
+    n = line.size
+    half = (window + 2) // 2
+    late = half - 1
+    for x in range(window - late):
+        line[x] /= np.float32(x + half)
+    full = np.float32(window)
+    for x in range(window - late, n - late):
+        line[x] /= full
+    for x in range(n - late, n):
+        line[x] /= np.float32(window - (x - (n - late) + 1))
+
+
+@kernel
 def box_along_rows(source: F32, window: int, out: F32) -> None:
     """Box-filter the BAND rows of ``source`` (BAND, w) into ``out``."""
     n = source.shape[1]
@@ -90,15 +104,8 @@ def box_along_rows(source: F32, window: int, out: F32) -> None:
         sc -= c[t]
         sd -= d[t]
         wa[t], wb[t], wc[t], wd[t] = sa, sb, sc, sd
-    full = np.float32(window)
     for r in range(BAND):
-        line = out[r]
-        for x in range(window - late):
-            line[x] /= np.float32(x + half)
-        for x in range(window - late, n - late):
-            line[x] /= full
-        for x in range(n - late, n):
-            line[x] /= np.float32(window - (x - (n - late) + 1))
+        _divide_by_counts(out[r], window)
 
 
 @kernel
@@ -113,6 +120,13 @@ def subtract_row(total: F32, row: F32) -> None:
     """Subtract ``row`` from ``total`` in place."""
     for x in range(total.size):
         total[x] -= row[x]
+
+
+@kernel
+def copy_row(row: F32, out: F32) -> None:
+    """Write ``row`` into ``out``; numpy's assignment takes long to compile."""
+    for x in range(row.size):
+        out[x] = row[x]
 
 
 @kernel
@@ -152,7 +166,7 @@ def reference_grid(
                 luma_rows(pixels[t : t + rows], channels, double_luma, luma)
                 box_along_rows(luma, window_x, filtered)
                 for r in range(rows):
-                    ring[(t + r) % ring.shape[0]] = filtered[r]
+                    copy_row(filtered[r], ring[(t + r) % ring.shape[0]])
             add_row(total, ring[t % ring.shape[0]])
         if t >= window_y:
             subtract_row(total, ring[(t - window_y) % ring.shape[0]])
@@ -184,4 +198,4 @@ def _sample_columns(samples: F32, window: int, y_at: I64, grid: F32) -> None:
             count = min(t + 1, window) - max(0, t + 1 - height)
             divide_row(total, count, blurred[t - late])
     for i in range(y_at.size):
-        grid[i] = blurred[y_at[i]]
+        copy_row(blurred[y_at[i]], grid[i])
