@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from benchmarks.settings import Settings
-    from fingerprint.hashes import Hash, SegmentHashes
+    from fingerprint.hash_arrays import SegmentHashes
+    from fingerprint.hashes import Hash
     from fingerprint.typing import U8
 
 __all__ = ["run", "same_bits", "same_segments"]

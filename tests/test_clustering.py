@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprint.hashes import HashArray
+from fingerprint.hash_arrays import HashArray
 from fingerprint.index import clustering
 from fingerprint.index.clustering import cluster
 from tests import naive

@@ -20,7 +20,8 @@ from fingerprint.errors import (
     IncompatibleHashError,
     UnknownAlgorithmError,
 )
-from fingerprint.hashes import Hash, HashArray
+from fingerprint.hash_arrays import HashArray
+from fingerprint.hashes import Hash
 from fingerprint.testing.strategies import hashes
 from tests import naive
 

@@ -33,7 +33,8 @@ from fingerprint.errors import (
     UnknownIdError,
     UnsupportedOperationError,
 )
-from fingerprint.hashes import Hash, HashArray
+from fingerprint.hash_arrays import HashArray
+from fingerprint.hashes import Hash
 from fingerprint.index import Index, backend_names
 from fingerprint.index import search as search_module
 from fingerprint.index.backends import get_backend

@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fingerprint.errors import CorruptIndexError, FingerprintError, IndexFormatError
-from fingerprint.hashes import Hash, HashArray
+from fingerprint.hash_arrays import HashArray
+from fingerprint.hashes import Hash
 from fingerprint.index import Index
 from fingerprint.index.catalog import CATALOG, FORMAT
 

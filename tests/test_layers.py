@@ -26,6 +26,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("algorithms",),
     ("media",),
     ("results",),
+    ("hash_arrays",),
     ("hashes",),
     ("kernels",),
     ("errors", "typing"),

@@ -11,7 +11,8 @@ from hypothesis import given
 from numpy.typing import NDArray
 
 from fingerprint.errors import UnsupportedOperationError
-from fingerprint.hashes import Hash, HashArray
+from fingerprint.hash_arrays import HashArray
+from fingerprint.hashes import Hash
 from fingerprint.index.backends import Neighbours, RangeResult
 from fingerprint.index.backends.linear import LinearBackend
 from fingerprint.testing import check_backend

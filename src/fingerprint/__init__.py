@@ -36,7 +36,8 @@ if TYPE_CHECKING:
         UnknownIdError,
         UnsupportedOperationError,
     )
-    from fingerprint.hashes import Hash, HashArray, SegmentHashes
+    from fingerprint.hash_arrays import HashArray, SegmentHashes
+    from fingerprint.hashes import Hash
     from fingerprint.hashing import (
         HashStream,
         hash_dihedral,
@@ -84,7 +85,8 @@ _HOME = {
         "UnknownIdError",
         "UnsupportedOperationError",
     ),
-    "hashes": ("Hash", "HashArray", "SegmentHashes"),
+    "hash_arrays": ("HashArray", "SegmentHashes"),
+    "hashes": ("Hash",),
     "hashing": ("HashStream", "hash_dihedral", "hash_image", "hash_images", "hash_segments"),
     "index": (
         "Backend",

@@ -15,7 +15,8 @@ from fingerprint.media import DEFAULT_LIMITS, Limits
 from fingerprint.results import Failure, HashBatch, HashedImage
 
 if TYPE_CHECKING:
-    from fingerprint.hashes import Hash, SegmentHashes
+    from fingerprint.hash_arrays import SegmentHashes
+    from fingerprint.hashes import Hash
     from fingerprint.media import Pixels
     from fingerprint.typing import Fidelity, ImageSource, Orientation
 

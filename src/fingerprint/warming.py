@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from fingerprint.algorithms import HashAlgorithm, SegmentAlgorithm, algorithm_names, get_algorithm
-from fingerprint.hashes import Hash, HashArray
+from fingerprint.hash_arrays import HashArray
+from fingerprint.hashes import Hash
 from fingerprint.index import Index
 
 __all__ = ["warmup"]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fingerprint.errors import UnknownAlgorithmError, UnsupportedOperationError
-from fingerprint.hashes import Hash, SegmentHashes
+from fingerprint.hash_arrays import SegmentHashes
+from fingerprint.hashes import Hash
 
 if TYPE_CHECKING:
     from fingerprint.typing import U8

@@ -23,7 +23,7 @@ from fingerprint.algorithms.dhash import DHash
 from fingerprint.algorithms.grid import grey_grid
 from fingerprint.algorithms.registry import get_algorithm
 from fingerprint.errors import UnknownAlgorithmError
-from fingerprint.hashes import HashArray, SegmentHashes
+from fingerprint.hash_arrays import HashArray, SegmentHashes
 
 if TYPE_CHECKING:
     from fingerprint.typing import U8, Bits

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fingerprint.index.backends import Backend, backend_names, get_backend
 from fingerprint.index.clustering import Cluster, cluster
-from fingerprint.index.index import Entry, Index
+from fingerprint.index.entries import Entry
+from fingerprint.index.index import Index
 
 __all__ = [
     "Backend",

@@ -15,7 +15,7 @@ from fingerprint import kernels
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fingerprint.hashes import HashArray
+    from fingerprint.hash_arrays import HashArray
     from fingerprint.typing import I64, U64
 
 __all__ = ["Cluster", "cluster"]

@@ -6,7 +6,7 @@ import json
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,26 +20,17 @@ from fingerprint.errors import (
     UnknownAlgorithmError,
     UnknownIdError,
 )
-from fingerprint.hashes import Hash, HashArray
+from fingerprint.hash_arrays import HashArray
+from fingerprint.hashes import Hash
 from fingerprint.index.catalog import CatalogFacts, read_catalog, write_catalog
+from fingerprint.index.entries import Entry, Query, flattened, metadata_texts
 from fingerprint.index.search import Table, nearest_rows, rows_within
 from fingerprint.results import Match
 
 if TYPE_CHECKING:
     from fingerprint.typing import Metadata
 
-__all__ = ["Entry", "Index"]
-
-Query = Hash | Mapping[str, Hash]
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What an index holds under one id."""
-
-    id: str
-    hash: Hash
-    metadata: Metadata
+__all__ = ["Index"]
 
 
 class Index:
@@ -129,7 +120,7 @@ class Index:
         """
         new_ids = [ids] if isinstance(ids, str) else list(ids)
         array = self._as_array(hashes)
-        texts = _metadata_texts(metadata, len(new_ids))
+        texts = metadata_texts(metadata, len(new_ids))
         if not len(new_ids) == len(array) == len(texts):
             raise ValueError(
                 f"expected as many hashes and metadata as ids, "
@@ -363,7 +354,7 @@ class Index:
         table: Table,
         search: Callable[[HashArray], list[list[tuple[int, int]]]],
     ) -> list[list[Match]]:
-        views, owners, names = _flattened(queries)
+        views, owners, names = flattened(queries)
         array = views if isinstance(views, HashArray) else self._as_array(views)
         self._warn_of_low_quality(array)
         best: list[dict[int, tuple[int, int]]] = [{} for _ in queries]
@@ -405,28 +396,3 @@ def _known_algorithm(algorithm: str | Algorithm) -> tuple[str, Algorithm | None]
     except UnknownAlgorithmError:
         return algorithm, None
     return known.hash_name, known
-
-
-def _metadata_texts(metadata: Metadata | Sequence[Metadata] | None, n: int) -> list[str]:
-    if metadata is None:
-        return ["{}"] * n
-    many = [metadata] if isinstance(metadata, Mapping) else list(metadata)
-    return [
-        json.dumps(dict(m), sort_keys=True, separators=(",", ":"), allow_nan=False) for m in many
-    ]
-
-
-def _flattened(
-    queries: HashArray | Sequence[Query],
-) -> tuple[HashArray | list[Hash], Sequence[int], Sequence[str]]:
-    if isinstance(queries, HashArray):
-        return queries, range(len(queries)), ["identity"] * len(queries)
-    views: list[Hash] = []
-    owners: list[int] = []
-    names: list[str] = []
-    for i, query in enumerate(queries):
-        for name, view in {"identity": query}.items() if isinstance(query, Hash) else query.items():
-            views.append(view)
-            owners.append(i)
-            names.append(name)
-    return views, owners, names

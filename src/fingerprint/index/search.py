@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from fingerprint.hashes import Hash, HashArray
+from fingerprint.hash_arrays import HashArray
+from fingerprint.hashes import Hash
 from fingerprint.index.backends import Backend, get_backend
 from fingerprint.index.backends.linear import LinearBackend
 from fingerprint.index.catalog import EntryRow
+from fingerprint.index.entries import Entry
 
 if TYPE_CHECKING:
-    from fingerprint.index.index import Entry
     from fingerprint.typing import U8, Bits
 
 __all__ = ["Table", "nearest_rows", "rows_within"]
@@ -82,8 +83,6 @@ class Table:
 
     def entry(self, row: int) -> Entry:
         """Return one row as an entry."""
-        from fingerprint.index.index import Entry
-
         return Entry(self.ids[row], self.hashes(row, row + 1)[0], json.loads(self.metadata[row]))
 
     def entry_rows(self) -> Iterator[EntryRow]:

@@ -7,7 +7,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
@@ -285,7 +285,7 @@ def _decode_pillow(
     width, height = _stated_size(image)
     _check_size(width, height, name, rules.limits)
     with _decoding(name, rules.limits):
-        _load(image, name)
+        _load(image, name, shared=not data)
         array = canonical_array(image, name, rules.alpha, rules.background)
         tag = _orientation_tag(image)
         # Rows that Pillow had no data for are black.
@@ -302,8 +302,8 @@ def _stated_size(image: Image.Image) -> tuple[int, int]:
     return tags.get(_TIFF_WIDTH, image.width), tags.get(_TIFF_HEIGHT, image.height)
 
 
-def _load(image: Image.Image, name: str) -> None:
-    """Load the pixels; Pillow does nothing when they are there already."""
+def _load(image: Image.Image, name: str, *, shared: bool) -> None:
+    """Load the pixels; ``shared`` when other threads may hold the same image."""
     tiles = getattr(image, "tile", None)
     if not tiles:
         image.load()
@@ -323,7 +323,7 @@ def _load(image: Image.Image, name: str) -> None:
             image.info["transparency"] = clear * 255 // _GREY_LEVELS[raw_mode]
         elif raw_mode == "RGB;16B":
             raise DecodeError(name, "16-bit RGB with a transparent colour is not supported")
-    with _LOADING:  # One lazy image given to several threads would be read by all at once.
+    with _LOADING if shared else nullcontext():
         image.load()
 
 

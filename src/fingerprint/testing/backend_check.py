@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fingerprint.errors import UnsupportedOperationError
-from fingerprint.hashes import HashArray
+from fingerprint.hash_arrays import HashArray
 from fingerprint.testing.check import require
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 import numpy as np
 
 if TYPE_CHECKING:
-    from fingerprint.hashes import HashArray
+    from fingerprint.hash_arrays import HashArray
     from fingerprint.typing import I32, I64
 
 __all__ = ["Backend", "Neighbours", "RangeResult", "sorted_by_distance"]

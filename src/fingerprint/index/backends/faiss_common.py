@@ -12,7 +12,7 @@ from fingerprint.errors import MissingExtraError, UnsupportedOperationError
 from fingerprint.index.backends.base import Backend, Neighbours, RangeResult, sorted_by_distance
 
 if TYPE_CHECKING:
-    from fingerprint.hashes import HashArray
+    from fingerprint.hash_arrays import HashArray
     from fingerprint.typing import U8
 
 __all__ = ["FaissBackend", "load_faiss", "packed_bytes"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 from fingerprint.index.backends.faiss_common import FaissBackend, load_faiss, packed_bytes
 
 if TYPE_CHECKING:
-    from fingerprint.hashes import HashArray
+    from fingerprint.hash_arrays import HashArray
 
 __all__ = ["BACKEND", "FaissFlatBackend"]
 

@@ -14,7 +14,7 @@ from fingerprint.errors import UnsupportedOperationError
 from fingerprint.index.backends.faiss_common import FaissBackend, load_faiss, packed_bytes
 
 if TYPE_CHECKING:
-    from fingerprint.hashes import HashArray
+    from fingerprint.hash_arrays import HashArray
     from fingerprint.index.backends.base import Neighbours
 
 __all__ = ["BACKEND", "FaissMultiHashBackend"]

@@ -11,7 +11,7 @@ from fingerprint import kernels
 from fingerprint.index.backends.base import Backend, Neighbours, RangeResult, sorted_by_distance
 
 if TYPE_CHECKING:
-    from fingerprint.hashes import HashArray
+    from fingerprint.hash_arrays import HashArray
 
 __all__ = ["BACKEND", "LinearBackend"]
 

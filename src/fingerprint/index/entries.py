@@ -1,0 +1,55 @@
+"""What goes into an index, and what is asked of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from fingerprint.hash_arrays import HashArray
+from fingerprint.hashes import Hash
+
+if TYPE_CHECKING:
+    from fingerprint.typing import Metadata
+
+__all__ = ["Entry", "Query", "flattened", "metadata_texts"]
+
+Query: TypeAlias = Hash | Mapping[str, Hash]
+"""One hash, or several views of one picture by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What an index holds under one id."""
+
+    id: str
+    hash: Hash
+    metadata: Metadata
+
+
+def metadata_texts(metadata: Metadata | Sequence[Metadata] | None, n: int) -> list[str]:
+    """Return the JSON of each entry's metadata; ValueError or TypeError if it has none."""
+    if metadata is None:
+        return ["{}"] * n
+    many = [metadata] if isinstance(metadata, Mapping) else list(metadata)
+    return [
+        json.dumps(dict(m), sort_keys=True, separators=(",", ":"), allow_nan=False) for m in many
+    ]
+
+
+def flattened(
+    queries: HashArray | Sequence[Query],
+) -> tuple[HashArray | list[Hash], Sequence[int], Sequence[str]]:
+    """Return all views, the query that each belongs to, and their names."""
+    if isinstance(queries, HashArray):
+        return queries, range(len(queries)), ["identity"] * len(queries)
+    views: list[Hash] = []
+    owners: list[int] = []
+    names: list[str] = []
+    for i, query in enumerate(queries):
+        for name, view in {"identity": query}.items() if isinstance(query, Hash) else query.items():
+            views.append(view)
+            owners.append(i)
+            names.append(name)
+    return views, owners, names
