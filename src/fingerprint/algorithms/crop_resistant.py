@@ -20,7 +20,7 @@ from fingerprint.algorithms.base import (
     SegmentAlgorithm,
 )
 from fingerprint.algorithms.dhash import DHash
-from fingerprint.algorithms.grid import grey_grid
+from fingerprint.algorithms.grid import GridHash, grey, grey_grid
 from fingerprint.algorithms.registry import get_algorithm
 from fingerprint.errors import UnknownAlgorithmError
 from fingerprint.hash_arrays import HashArray, SegmentHashes
@@ -57,6 +57,8 @@ class CropResistant(SegmentAlgorithm):
 
     def hash_segments(self, pixels: U8) -> SegmentHashes:
         """Hash canonical pixels, (h, w, 3) RGB or (h, w) grey uint8."""
+        if isinstance(self.segment_hash, GridHash):  # Sees grey alone: convert once.
+            pixels = grey(pixels)
         boxes = [self._scaled(box, pixels.shape) for box in _segments(pixels)]
         hashes = [self.segment_hash.hash_pixels(_crop(pixels, box)) for box in boxes]
         return SegmentHashes(self.name, HashArray.from_hashes(hashes), tuple(boxes))
@@ -77,8 +79,8 @@ def _crop(pixels: U8, box: _Box) -> U8:
 
 def _segments(pixels: U8) -> list[_Box]:
     """Return bounding boxes on the 300 x 300 grid: hills, then valleys."""
-    grid = Image.fromarray(grey_grid(pixels, SIDE, SIDE))
-    smooth = grid.filter(ImageFilter.GaussianBlur()).filter(ImageFilter.MedianFilter())
+    small = Image.fromarray(grey_grid(pixels, SIDE, SIDE))
+    smooth = small.filter(ImageFilter.GaussianBlur()).filter(ImageFilter.MedianFilter())
     bright = np.asarray(smooth) > THRESHOLD
     hills, assigned = _regions(bright, assigned=4 * SIDE, stop=False)
     valleys, _ = _regions(~bright, assigned=assigned, stop=True)

@@ -15,13 +15,13 @@ from fingerprint.hashes import Hash
 if TYPE_CHECKING:
     from fingerprint.typing import I32, I64, U8, Bits
 
-__all__ = ["MIN_SIDE_PX", "GridHash", "gradient_quality", "grey_grid"]
+__all__ = ["MIN_SIDE_PX", "GridHash", "gradient_quality", "grey", "grey_grid"]
 
 MIN_SIDE_PX = 5
 """Shortest side of a picture that is taken seriously; PDQ's bound."""
 
-SHORT_WINDOW = 32
-"""Weights a pixel up to which resizing goes by columns: measured, both are exact."""
+SHORT_WINDOW = 64
+"""Weights a pixel up to which turning the picture pays: measured, both are exact."""
 
 
 @lru_cache(maxsize=512)
@@ -56,6 +56,13 @@ def grey_grid(pixels: U8, width: int, height: int) -> U8:
     return _resize_height(_resize_width(rows, channels, width), height)
 
 
+def grey(pixels: U8) -> U8:
+    """Return Pillow's ``convert("L")`` of canonical pixels, (h, w) uint8."""
+    h, w = pixels.shape[:2]
+    channels = 1 if pixels.ndim == 2 else 3
+    return _grey(pixels.reshape(h, w * channels), channels)
+
+
 def _grey(rows: U8, channels: int) -> U8:
     if channels == 1:
         return rows
@@ -67,20 +74,27 @@ def _grey(rows: U8, channels: int) -> U8:
 def _resize_width(rows: U8, channels: int, width: int) -> U8:
     if rows.shape[1] // channels == width:
         return _grey(rows, channels)
-    out = np.empty((rows.shape[0], width), np.uint8)
     first, count, weights = _weights(rows.shape[1] // channels, width)
-    resize = kernels.resample.resize_width
     if weights.shape[1] <= SHORT_WINDOW:
-        resize = kernels.resample.resize_width_by_columns
-    resize(rows, channels, first, count, weights, out)
+        return _resize_lying(_grey(rows, channels), width)
+    out = np.empty((rows.shape[0], width), np.uint8)
+    kernels.resample.resize_width(rows, channels, first, count, weights, out)
     return out
 
 
-def _resize_height(grey: U8, height: int) -> U8:
-    if grey.shape[0] == height:
-        return grey
-    out = np.empty((height, grey.shape[1]), np.uint8)
-    kernels.resample.resize_height(grey, *_weights(grey.shape[0], height), out)
+def _resize_lying(rows: U8, width: int) -> U8:
+    """Resize the width of a picture laid on its side: its inner loop is the longer."""
+    import cv2
+
+    lying = _resize_height(np.asarray(cv2.transpose(rows), np.uint8), width)
+    return np.asarray(cv2.transpose(lying), np.uint8)
+
+
+def _resize_height(rows: U8, height: int) -> U8:
+    if rows.shape[0] == height:
+        return rows
+    out = np.empty((height, rows.shape[1]), np.uint8)
+    kernels.resample.resize_height(rows, *_weights(rows.shape[0], height), out)
     return out
 
 

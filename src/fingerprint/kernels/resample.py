@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 PRECISION_BITS = 32 - 8 - 2
 LANCZOS_SUPPORT = 3.0
 BAND = 4
-LYING_BAND = 256
-TILE = 16
 
 
 @kernel
@@ -81,7 +79,8 @@ def grey(pixels: U8, channels: int, out: U8) -> None:
     for y in range(height):
         row, line = pixels[y], out[y]
         if channels == 1:
-            line[:] = row
+            for x in range(width):
+                line[x] = row[x]
         else:
             for x in range(width):
                 line[x] = np.uint8(
@@ -146,39 +145,6 @@ def resize_height(pixels: U8, first: I64, count: I64, weights: I32, out: U8) -> 
                 total[x] = np.int32(total[x] + np.int32(w * np.int32(row[x])))
         for x in range(width):
             out[i, x] = np.uint8(_clip(total[x]))
-
-
-@kernel
-def _transpose(source: U8, out: U8) -> None:
-    height, width = source.shape
-    for y in range(0, height, TILE):
-        for x in range(0, width, TILE):
-            tile, to = source[y : y + TILE, x : x + TILE], out[x : x + TILE, y : y + TILE]
-            for i in range(to.shape[0]):
-                for j in range(to.shape[1]):
-                    to[i, j] = tile[j, i]
-
-
-@kernel
-def resize_width_by_columns(
-    pixels: U8, channels: int, first: I64, count: I64, weights: I32, out: U8
-) -> None:
-    """Do what `resize_width` does, on bands laid on their side.
-
-    Faster when the windows are short, since the inner loop then runs along the
-    band and not along the window.
-    """
-    height = pixels.shape[0]
-    width = pixels.shape[1] // channels
-    band = np.empty((LYING_BAND, width), np.uint8)
-    lying = np.empty((width, LYING_BAND), np.uint8)
-    resized = np.empty((first.size, LYING_BAND), np.uint8)
-    for y in range(0, height, LYING_BAND):
-        rows = min(LYING_BAND, height - y)
-        grey(pixels[y : y + rows], channels, band[:rows])
-        _transpose(band[:rows], lying[:, :rows])
-        resize_height(lying, first, count, weights, resized)
-        _transpose(resized[:, :rows], out[y : y + rows])
 
 
 @kernel

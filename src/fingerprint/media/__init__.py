@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fingerprint.media.canonical import WHITE, Alpha, check_options
-from fingerprint.media.decode import FORMATS, decode, decode_frames
+from fingerprint.media.decoding import FORMATS, decode, decode_frames
 from fingerprint.media.limits import DEFAULT_LIMITS, Limits
 from fingerprint.media.pixels import Pixels
 from fingerprint.media.source import describe

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["describe", "read_bytes"]
 
+_PIECE_NBYTES = 64 * 1024
+
 
 def describe(source: ImageSource) -> str:
     """Return a short name of a source for errors and reports: never its content."""
@@ -54,7 +56,7 @@ def read_bytes(
                     size = os.fstat(file.fileno()).st_size
                     if size > limits.max_nbytes:
                         raise LimitExceededError(name, "max_nbytes", size, limits.max_nbytes)
-                    data = _read_all(file, name, limits.max_nbytes)
+                    data = _read_all(file, name, limits.max_nbytes, expected=size)
             else:
                 data = _read_all(source, name, limits.max_nbytes)
         except (FingerprintError, TypeError):
@@ -70,16 +72,20 @@ def read_bytes(
     return data
 
 
-def _read_all(file: IO[bytes], name: str, most: int) -> bytes:
-    """Read to the end, or one byte beyond the limit: pipes hand out what they have."""
+def _read_all(file: IO[bytes], name: str, most: int, expected: int = 0) -> bytes:
+    """Read to the end, or one byte beyond the limit: pipes hand out what they have.
+
+    Asks for pieces, since Python sets aside as much memory as it is asked for.
+    """
     parts = []
     left = most + 1
     while left > 0:
-        part = file.read(left)
+        part = file.read(min(left, max(expected + 1, _PIECE_NBYTES)))
         if not isinstance(part, bytes | bytearray):
             raise TypeError(f"{name}: expected a file opened in binary mode")
         if not part:
             break
         parts.append(part)
         left -= len(part)
+        expected = max(0, expected - len(part))
     return parts[0] if len(parts) == 1 and isinstance(parts[0], bytes) else b"".join(parts)

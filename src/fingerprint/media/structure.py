@@ -7,6 +7,10 @@ import struct
 import zlib
 from typing import NamedTuple
 
+import numpy as np
+
+from fingerprint import kernels
+
 __all__ = [
     "MAX_JPEG_SCANS",
     "GifFrames",
@@ -40,7 +44,7 @@ def is_harmless_jpeg_complaint(message: str) -> bool:
 
 def jpeg_scans(data: bytes | bytearray | memoryview) -> int:
     """Count start-of-scan markers; inside compressed data they cannot occur."""
-    return bytes(data).count(b"\xff\xda")
+    return int(kernels.markers.count_pairs(np.frombuffer(data, np.uint8), 0xFF, 0xDA))
 
 
 def png_is_whole(data: bytes | bytearray | memoryview) -> bool:
