@@ -86,8 +86,14 @@ def compare(
     peer: Callable[[], B],
     same: Callable[[A, B], bool],
     plan: Plan,
+    *,
+    warm: bool = False,
 ) -> Paired:
-    """Time two sides in turn, after one untimed call of each."""
+    """Time two sides in turn, after one untimed call of each.
+
+    With ``warm`` each timed call comes right after an untimed one of the same
+    side; without, a side finds the processor's caches as the other left them.
+    """
     a, b = ours(), peer()
     agrees = same(a, b)
     ours_s: list[float] = []
@@ -96,13 +102,16 @@ def compare(
     while len(ours_s) < plan.max_pairs:
         if len(ours_s) >= plan.min_pairs and perf_counter() - started > plan.budget_s:
             break
+        if warm:
+            ours()
         before = perf_counter()
         a = ours()
-        between = perf_counter()
+        ours_s.append(perf_counter() - before)
+        if warm:
+            peer()
+        before = perf_counter()
         b = peer()
-        after = perf_counter()
-        ours_s.append(between - before)
-        peer_s.append(after - between)
+        peer_s.append(perf_counter() - before)
     agrees = agrees and same(a, b)
     ratios = [p / o for o, p in zip(ours_s, peer_s, strict=True)]
     all_ours, all_peer = spread(ours_s), spread(peer_s)
