@@ -101,12 +101,16 @@ def test_all_files_tries_the_text_too(run: Run, pictures: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["hash", "no-such-file.jpg"], "does not exist"),
+        (["hash", "no-such-file.jpg"], "No such file"),
         (["hash", ".", "-a", "no-such-hash"], "unknown algorithm 'no-such-hash'"),
         (["hash", ".", "-a", "phash:0"], "whole number"),
         (["hash", ".", "--json", "--csv"], "exclude each other"),
         (["index", "info", "no-such-index"], "found nothing"),
         (["index", "create", "x.index", "--backend", "no-such"], "unknown backend"),
+        (["index", "create", "x.index", "-a", "no-such-hash"], "known: ahash"),
+        (["index", "create", "x.index", "-a", "crop_resistant"], "for each segment"),
+        (["dedupe", ".", "--radius", "300"], "has 256 bits"),
+        (["dedupe", ".", "--html", "nowhere/x.html"], "there is no folder"),
         (["no-such-command"], "No such command"),
     ],
 )
@@ -239,7 +243,7 @@ def test_a_large_folder_is_listed_without_reading_it_all_first(tmp_path: Path) -
 def test_interrupt_stops_quietly(tmp_path: Path) -> None:
     for i in range(200):
         photo_like(i, 600, 800).save(tmp_path / f"{i}.jpg")
-    command = [sys.executable, "-m", "fingerprint.cli", "hash", str(tmp_path), "-a", "whash"]
+    command = [sys.executable, "-m", "fingerprint", "hash", str(tmp_path), "-a", "whash"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     process.stdout.readline()
@@ -248,3 +252,65 @@ def test_interrupt_stops_quietly(tmp_path: Path) -> None:
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in err
+
+
+def test_a_missing_picture_does_not_hide_the_others(run: Run, pictures: Path) -> None:
+    status, out, err = run("hash", pictures / "a.png", pictures / "gone.jpg")
+    assert status == 2
+    assert fp.hash_image(pictures / "a.png").hex in out
+    assert "gone.jpg" in err
+
+
+def test_files_passed_over_are_counted(run: Run, pictures: Path) -> None:
+    (pictures / "phone.HEIC").touch()
+    _, _, err = run("hash", pictures)
+    assert "2 files passed over by suffix" in err
+    assert ".heic 1" in err
+
+
+def test_search_sets_low_quality_aside(run: Run, pictures: Path, tmp_path: Path) -> None:
+    index = tmp_path / "known.index"
+    blank = tmp_path / "blank.png"
+    Image.new("RGB", (90, 90)).save(blank)
+    run("index", "create", index)
+    run("index", "add", index, pictures / "a.png")
+    for turned in ((), ("--turned",)):
+        status, out, _ = run("index", "search", index, blank, "--json", *turned)
+        assert status == 2
+        record = json.loads(out)
+        assert (record["low_quality"], record["quality"]) == (True, 0)
+    status, out, _ = run("index", "search", index, blank)
+    assert status == 2
+    assert "too little in it" in out
+    assert run("index", "search", index, blank, "--radius", 300)[0] == 2
+
+
+def test_a_bug_is_an_error_and_not_a_no(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(fp.algorithms, "algorithm_names", broken)
+    monkeypatch.setattr("fingerprint.cli.algorithms.fp.algorithm_names", broken)
+    status, _, err = run("algorithms")
+    assert status == 2
+    assert "a bug" in err
+
+
+@pytest.mark.parametrize("name", ["[red]x[bold].png", "a\nb.png", "--all-files.png", "é ☃.png"])
+def test_odd_file_names(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("odd")
+    folder.mkdir()
+    photo_like(1).save(folder / name)
+    photo_like(1).save(folder / "copy.png")
+    index = "odd.index"
+    run("index", "create", index)
+    assert run("index", "add", index, folder)[0] == 0
+    status, out, _ = run("index", "search", index, folder, "--json")
+    assert status == 0
+    assert str(folder / name) in {json.loads(line)["source"] for line in out.splitlines()}
+    status, out, _ = run("index", "search", index, folder)
+    assert name.split("\n")[0] in out
+    assert run("dedupe", folder, "--html", tmp_path / "sheet.html")[0] == 0

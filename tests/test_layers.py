@@ -14,6 +14,7 @@ ROOT = Path(fingerprint.__file__).parent
 
 # From the edges down; a part may import those in later rows only.
 ORDER: tuple[tuple[str, ...], ...] = (
+    ("__main__",),
     ("cli", "service"),
     ("testing",),
     ("scale",),

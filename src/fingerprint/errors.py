@@ -141,7 +141,7 @@ class IndexFormatError(FingerprintError, ValueError):
     """
 
     def __init__(self, path: str, found: str, supported: str) -> None:
-        super().__init__(f"{path}: found {found}; this version reads {supported}")
+        super().__init__(f"{path}: found {found}; expected {supported}")
         self.path = path
         self.found = found
         self.supported = supported
@@ -160,7 +160,7 @@ class CorruptIndexError(IndexFormatError):
     """
 
     def __init__(self, path: str, detail: str) -> None:
-        super().__init__(path, f"a damaged index ({detail})", "undamaged ones")
+        super().__init__(path, f"a damaged index: {detail}", "one that matches its checksum")
         self.detail = detail
 
     def __reduce__(self) -> tuple[type, tuple[object, ...]]:
@@ -177,11 +177,13 @@ class MissingExtraError(FingerprintError, ImportError):
     Attributes
     ----------
     extra : str
-        The extra that brings it: ``pip install 'fingerprint[<extra>]'``.
+        The extra of this package that brings it.
     """
 
     def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"{package} is not installed: pip install 'fingerprint[{extra}]'")
+        super().__init__(
+            f"{package} is not installed: pip install {package} (the extra {extra!r} brings it)"
+        )
         self.package = package
         self.extra = extra
 

@@ -93,6 +93,9 @@ class HashArray(Sequence[Hash]):
             They are not all of one algorithm, version and size.
         """
         items = list(hashes)
+        for item in items:
+            if not isinstance(item, Hash):
+                raise TypeError(f"expected hashes, got {type(item).__name__}")
         first = like if like is not None else (items[0] if items else None)
         if first is None:
             raise ValueError("expected at least one hash, got none")

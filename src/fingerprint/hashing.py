@@ -174,6 +174,10 @@ def hash_images(
     UnknownAlgorithmError, UnsupportedOperationError
         At once, as in `hash_image`; so is a ValueError for an option without meaning.
     """
+    if isinstance(sources, str | bytes | bytearray | memoryview | os.PathLike):
+        raise TypeError(
+            f"sources: expected an iterable of sources, got one {type(sources).__name__}"
+        )
     chosen = _hash_algorithm(algorithm)
     if workers is not None and workers < 1:
         raise ValueError(f"workers: expected at least 1, got {workers}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 import fingerprint as fp
 
 __all__ = [
+    "VIEWS",
     "algorithm_option",
     "console",
     "errors",
@@ -28,9 +30,15 @@ __all__ = [
 
 F = TypeVar("F", bound=Callable[..., object])
 
-# Paths should not be folded at 80 columns on their way into a pipe.
 _PIPE_COLUMNS = 200
-console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
+
+
+def _columns() -> int | None:
+    """Paths should not be folded at 80 columns on their way into a pipe."""
+    return None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPE_COLUMNS
+
+
+console = Console(highlight=False, width=_columns())
 errors = Console(stderr=True, highlight=False)
 
 SUFFIXES = {
@@ -39,9 +47,7 @@ SUFFIXES = {
 }
 _FAILURES_SHOWN = 20
 
-existing_paths = click.argument(
-    "paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path)
-)
+existing_paths = click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 algorithm_option = click.option(
     "-a",
     "--algorithm",
@@ -69,6 +75,13 @@ def hashing_options(command: F) -> F:
             show_default=True,
             help="stored: ignore EXIF orientation, as most reference tools do.",
         ),
+        click.option(
+            "--alpha",
+            type=click.Choice(["composite", "drop"]),
+            default="composite",
+            show_default=True,
+            help="drop: ignore transparency, as most reference tools do.",
+        ),
         click.option("--workers", type=click.IntRange(1), help="Threads; all processors."),
         click.option(
             "--all-files",
@@ -81,7 +94,11 @@ def hashing_options(command: F) -> F:
 
 
 def find_pictures(paths: Iterable[Path], *, all_files: bool = False) -> Iterator[str]:
-    """Yield files as they are, and the pictures below folders in sorted order."""
+    """Yield files as they are, and the pictures below folders in sorted order.
+
+    Says at the end, on standard error, what it passed over by suffix.
+    """
+    skipped: Counter[str] = Counter()
     for path in paths:
         if not path.is_dir():
             yield str(path)
@@ -89,12 +106,38 @@ def find_pictures(paths: Iterable[Path], *, all_files: bool = False) -> Iterator
         for folder, subfolders, names in os.walk(path):
             subfolders.sort()
             for name in sorted(names):
-                if all_files or Path(name).suffix.lower() in SUFFIXES:
+                suffix = Path(name).suffix.lower()
+                if all_files or suffix in SUFFIXES:
                     yield str(Path(folder, name))
+                else:
+                    skipped[suffix or "none"] += 1
+    if skipped:
+        kinds = ", ".join(f"{suffix} {n}" for suffix, n in skipped.most_common(6))
+        errors.print(
+            f"{skipped.total()} files passed over by suffix ({kinds}); --all-files tries them",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
-def progress_bar() -> Progress:
-    """Return a progress bar on standard error that leaves nothing behind."""
+VIEWS = {
+    "identity": "as it is",
+    "rotate90": "turned left",
+    "rotate180": "upside down",
+    "rotate270": "turned right",
+    "flip_x": "mirrored top to bottom",
+    "flip_y": "mirrored left to right",
+    "flip_plus1": "mirrored along the diagonal",
+    "flip_minus1": "mirrored along the other diagonal",
+}
+"""The dihedral views in words: how the query must be laid to match."""
+
+
+def progress_bar(*, beside_rows: bool = False) -> Progress:
+    """Return a progress bar on standard error that leaves nothing behind.
+
+    With ``beside_rows`` there is none where rows appear on the same terminal.
+    """
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -102,15 +145,15 @@ def progress_bar() -> Progress:
         TimeRemainingColumn(),
         console=errors,
         transient=True,
-        disable=not errors.is_terminal,
+        disable=not errors.is_terminal or (beside_rows and console.is_terminal),
     )
 
 
 def hash_with_progress(
-    pictures: list[str], algorithm: str, **options: Any
+    pictures: list[str], algorithm: str, *, beside_rows: bool = False, **options: Any
 ) -> Iterator[fp.HashedImage | fp.Failure]:
     """Yield the results of `fingerprint.hash_images`, with a progress bar."""
-    with progress_bar() as bar:
+    with progress_bar(beside_rows=beside_rows) as bar:
         task = bar.add_task("hashing", total=len(pictures))
         yield from fp.hash_images(
             pictures,

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.markup import escape
 from rich.table import Table
 
 import fingerprint as fp
-from fingerprint.cli.common import console
+from fingerprint.cli.common import VIEWS, console
 
 __all__ = ["command"]
 
@@ -39,9 +40,10 @@ def command(a: Path, b: Path, algorithms: tuple[str, ...], as_json: bool) -> int
     if as_json:
         click.echo(json.dumps({"a": str(a), "b": str(b), "comparisons": rows}))
     else:
-        table = Table(title=f"{a}  and  {b}", title_justify="left")
+        table = Table(title=escape(f"{a}  and  {b}"), title_justify="left")
         for heading in ("algorithm", "distance", "of", "radius", "quality", "what it means"):
-            table.add_column(heading)
+            right = heading in {"distance", "of", "radius", "quality"}
+            table.add_column(heading, justify="right" if right else "left")
         for row in rows:
             shown = (str(row[k]) for k in ("distance", "bits", "radius", "quality"))
             table.add_row(row["algorithm"], *shown, row["meaning"])
@@ -85,7 +87,7 @@ def _meaning(*, within: bool, low: bool, view: str) -> str:
     if not within:
         return "beyond the radius: no sign of the same picture"
     if view != "identity":
-        return f"within the radius once the second is turned ({view})"
+        return f"within the radius once the second is {VIEWS[view]} ({view})"
     return "within the radius: likely the same picture"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.markup import escape
 from rich.table import Table
 
 import fingerprint as fp
@@ -56,6 +57,10 @@ def command(
     """
     chosen = fp.get_algorithm(algorithm)
     radius = chosen.radius.bits if radius is None else radius
+    if radius > chosen.bits:
+        raise click.UsageError(f"--radius: {algorithm} has {chosen.bits} bits")
+    if sheet is not None and not sheet.absolute().parent.is_dir():
+        raise click.UsageError(f"--html: there is no folder {sheet.absolute().parent}")
     pictures = list(find_pictures([folder], all_files=all_files))
     results = list(hash_with_progress(pictures, algorithm, **options))
     failures = [r for r in results if isinstance(r, fp.Failure)]
@@ -106,7 +111,7 @@ def _print_clusters(clusters: list[fp.Cluster], names: list[list[str]]) -> None:
     table.add_column("widest", justify="right")
     table.add_column("paths", overflow="fold")
     for cluster, members in list(zip(clusters, names, strict=True))[:_CLUSTERS_SHOWN]:
-        table.add_row(str(len(members)), str(cluster.widest), "\n".join(members))
+        table.add_row(str(len(members)), str(cluster.widest), escape("\n".join(members)))
     console.print(table)
     if len(clusters) > _CLUSTERS_SHOWN:
         console.print(f"… and {len(clusters) - _CLUSTERS_SHOWN} more groups; --json gives all")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 import numpy as np
+from rich.markup import escape
 from rich.table import Table
 
 import fingerprint as fp
@@ -83,7 +84,7 @@ def command(folder: Path | None, report: Path, originals: int) -> int:
     """
     listed, unlisted = _split(folder, originals)
     with errors.status("compiling kernels, once on this machine"):
-        fp.hash_dihedral(np.zeros((64, 64), np.uint8))
+        fp.warmup()
     index = fp.Index("pdq")
     pixels, failures = _add_originals(index, listed)
     if not pixels:
@@ -184,7 +185,7 @@ def _print_lookups(lookups: list[_Lookup]) -> None:
     for i, lookup in enumerate(lookups[:_ROWS_PRINTED]):
         last = (i + 1) % len(EDITS) == 0
         table.add_row(
-            Path(lookup.original).name,
+            escape(Path(lookup.original).name),
             lookup.edit,
             str(lookup.distance),
             _found_text(lookup),
@@ -201,7 +202,7 @@ def _found_text(lookup: _Lookup) -> str:
     if lookup.found is None:
         return "[red]no[/red]"
     if not lookup.right:
-        return f"[red]another: {Path(lookup.found.id).name}[/red]"
+        return f"[red]another: {escape(Path(lookup.found.id).name)}[/red]"
     view = lookup.found.transform
     return "[green]yes[/green]" if view == "identity" else f"[green]yes, {view}[/green]"
 

@@ -67,7 +67,7 @@ def _rows(
     if isinstance(chosen, fp.SegmentAlgorithm):
         yield from _segment_rows(pictures, algorithm, options)
         return
-    for result in hash_with_progress(pictures, algorithm, **options):
+    for result in hash_with_progress(pictures, algorithm, beside_rows=True, **options):
         if isinstance(result, fp.Failure):
             yield result
         else:

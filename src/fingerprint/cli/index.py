@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
 import click
+from rich.markup import escape
 from rich.table import Table
 
 import fingerprint as fp
@@ -46,7 +48,7 @@ def create(index_path: Path, algorithm: str, backend: str) -> None:
         raise click.UsageError(f"{index_path} exists already")
     index = fp.Index(algorithm, backend=backend)
     index.save(index_path)
-    console.print(f"made {index_path}: {index.algorithm}, {index.bits} bits")
+    click.echo(f"made {index_path}: {index.algorithm}, {index.bits} bits")
 
 
 @command.command()
@@ -83,7 +85,7 @@ def add(
         index.add([r.source for r in hashed], [r.hash for r in hashed])
         index.save(index_path)
     skipped = f", {len(known)} were there already" if known and existing == "skip" else ""
-    console.print(f"added {len(hashed)} pictures{skipped}; {len(index)} entries now")
+    click.echo(f"added {len(hashed)} pictures{skipped}; {len(index)} entries now")
     report_failures(failures)
     return 2 if failures else 0
 
@@ -109,36 +111,62 @@ def search(
     """Look up pictures in an index.
 
     Exit status 0 when something matched, 1 when nothing did, 2 when a picture
-    could not be read.
+    could not be read or has too little in it.
     """
     if nearest is not None and radius is not None:
         raise click.UsageError("--radius and -k exclude each other")
     index = fp.Index.open(index_path)
+    if radius is not None and radius > index.bits:
+        raise click.UsageError(f"--radius: {index.algorithm} has {index.bits} bits")
     pictures = list(find_pictures(paths, all_files=all_files))
     queries, failures = _queries(index, pictures, turned=turned, options=options)
     hashes = [query for _, query in queries]
-    if nearest is None:
-        found = index.within_many(hashes, radius)
-    else:
-        found = index.nearest_many(hashes, nearest)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", fp.LowQualityWarning)  # Said picture by picture below.
+        if nearest is None:
+            found = index.within_many(hashes, radius)
+        else:
+            found = index.nearest_many(hashes, nearest)
     table = Table()
     for heading in ("picture", "match", "distance", "view", "quality"):
-        table.add_column(heading, overflow="fold")
-    for (picture, _), matches in zip(queries, found, strict=True):
+        right = heading in {"distance", "quality"}
+        table.add_column(heading, overflow="fold", justify="right" if right else "left")
+    any_low = False
+    for (picture, query), matches in zip(queries, found, strict=True):
+        quality = _quality(query)
+        low = quality < index.min_quality
+        any_low = any_low or low
         if as_json:
-            click.echo(json.dumps({"source": picture, "matches": [_as_dict(m) for m in matches]}))
-        for match in matches[:_MATCHES_SHOWN]:
-            quality = "?" if match.quality is None else str(match.quality)
-            table.add_row(picture, match.id, str(match.distance), match.transform, quality)
-        if len(matches) > _MATCHES_SHOWN:
-            more = len(matches) - _MATCHES_SHOWN
-            table.add_row(picture, f"… and {more} more; --json gives all", "", "", "")
-        if not matches:
-            table.add_row(picture, "no match", "", "", "")
-    if not as_json:
+            record = {"source": picture, "quality": quality, "low_quality": low}
+            click.echo(json.dumps({**record, "matches": [_as_dict(m) for m in matches]}))
+        else:
+            _add_rows(table, picture, matches, low=low)
+    if as_json:
+        for failure in failures:
+            click.echo(json.dumps({"source": failure.source, "error": str(failure.error)}))
+    else:
         console.print(table)
     report_failures(failures)
-    return 2 if failures else 0 if any(found) else 1
+    return 2 if failures or any_low else 0 if any(found) else 1
+
+
+def _quality(query: fp.Hash | dict[str, fp.Hash]) -> int:
+    one = query if isinstance(query, fp.Hash) else query["identity"]
+    return one.quality or 0
+
+
+def _add_rows(table: Table, picture: str, matches: list[fp.Match], *, low: bool) -> None:
+    name = escape(picture)
+    if low:
+        table.add_row(name, "[yellow]too little in it: a match means nothing[/yellow]", "", "", "")
+    for match in matches[:_MATCHES_SHOWN]:
+        quality = "?" if match.quality is None else str(match.quality)
+        table.add_row(name, escape(match.id), str(match.distance), match.transform, quality)
+    if len(matches) > _MATCHES_SHOWN:
+        more = len(matches) - _MATCHES_SHOWN
+        table.add_row(name, f"… and {more} more; --json gives all", "", "", "")
+    if not matches and not low:
+        table.add_row(name, "no match", "", "", "")
 
 
 @command.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import traceback
 import warnings
 from typing import Any
 
@@ -79,5 +80,9 @@ def main() -> None:
         sys.exit(EXIT_ERROR)
     except OSError as error:
         click.echo(f"fingerprint: {error}", err=True)
+        sys.exit(EXIT_ERROR)
+    except Exception:  # noqa: BLE001 - the last resort
+        # A bug. Python would exit with 1, which here means "nothing matched".
+        traceback.print_exc()
         sys.exit(EXIT_ERROR)
     sys.exit(status if isinstance(status, int) else 0)

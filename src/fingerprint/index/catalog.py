@@ -28,7 +28,7 @@ __all__ = ["CATALOG", "FORMAT", "CatalogFacts", "EntryRow", "read_catalog", "wri
 CATALOG = "catalog.sqlite"
 FORMAT = 1
 _APPLICATION_ID = 0x46505249
-_SUPPORTED = f"a directory with a {CATALOG} of format {FORMAT}"
+_SUPPORTED = f"an index of format {FORMAT} (Index.save or `fingerprint index create` makes one)"
 
 _SCHEMA = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -75,7 +75,9 @@ def write_catalog(directory: Path, facts: CatalogFacts, entries: Iterable[EntryR
         The disk is full, or the directory cannot be written.
     """
     if directory.exists() and not _replaceable(directory):
-        raise IndexFormatError(str(directory), "something else", "a new path, or an index")
+        raise IndexFormatError(
+            str(directory), "something that is no index", "a new path, or an index to replace"
+        )
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Made by mkstemp, so readable by the owner alone from the start.
     handle, name = tempfile.mkstemp(prefix=".catalog-", dir=directory)

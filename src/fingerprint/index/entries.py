@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from fingerprint.algorithms import Algorithm, SegmentAlgorithm, get_algorithm
+from fingerprint.errors import UnknownAlgorithmError, UnsupportedOperationError
 from fingerprint.hash_arrays import HashArray
 from fingerprint.hashes import Hash
 
 if TYPE_CHECKING:
     from fingerprint.typing import Metadata
 
-__all__ = ["Entry", "Query", "flattened", "metadata_texts"]
+__all__ = ["Entry", "Query", "flattened", "known_algorithm", "metadata_texts"]
 
 Query: TypeAlias = Hash | Mapping[str, Hash]
 """One hash, or several views of one picture by name."""
@@ -48,8 +50,29 @@ def flattened(
     owners: list[int] = []
     names: list[str] = []
     for i, query in enumerate(queries):
+        if not isinstance(query, Hash | Mapping):
+            raise TypeError(
+                f"query: expected a Hash or a mapping of views, got {type(query).__name__}"
+            )
         for name, view in {"identity": query}.items() if isinstance(query, Hash) else query.items():
             views.append(view)
             owners.append(i)
             names.append(name)
     return views, owners, names
+
+
+def known_algorithm(algorithm: str | Algorithm) -> tuple[str, Algorithm | None]:
+    """Return the label of an algorithm's hashes, and the algorithm if it is known here."""
+    if isinstance(algorithm, str):
+        try:
+            known = get_algorithm(algorithm)
+        except UnknownAlgorithmError:
+            return algorithm, None
+    else:
+        known = algorithm
+    if isinstance(known, SegmentAlgorithm):
+        raise UnsupportedOperationError(
+            f"{known.name} makes a hash for each segment: index those as {known.hash_name}, "
+            "an id for each"
+        )
+    return known.hash_name, known

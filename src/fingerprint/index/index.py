@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fingerprint.algorithms import Algorithm, get_algorithm
+from fingerprint.algorithms import Algorithm, algorithm_names
 from fingerprint.errors import (
     DuplicateIdError,
     IncompatibleHashError,
@@ -23,7 +23,7 @@ from fingerprint.errors import (
 from fingerprint.hash_arrays import HashArray
 from fingerprint.hashes import Hash
 from fingerprint.index.catalog import CatalogFacts, read_catalog, write_catalog
-from fingerprint.index.entries import Entry, Query, flattened, metadata_texts
+from fingerprint.index.entries import Entry, Query, flattened, known_algorithm, metadata_texts
 from fingerprint.index.search import Table, nearest_rows, rows_within
 from fingerprint.results import Match
 
@@ -75,9 +75,13 @@ class Index:
         backend: str = "auto",
         backend_options: Mapping[str, Any] | None = None,
     ) -> None:
-        self.algorithm, known = _known_algorithm(algorithm)
+        self.algorithm, known = known_algorithm(algorithm)
         if bits is None and known is None:
-            raise UnknownAlgorithmError(self.algorithm, [], "pass bits= to index its hashes")
+            raise UnknownAlgorithmError(
+                self.algorithm,
+                algorithm_names(),
+                "to index hashes that are not computed here, say how many bits they have",
+            )
         self.bits = bits if bits is not None else known.bits  # type: ignore[union-attr]
         self.version = version
         self.default_radius = known.radius.bits if known else None
@@ -118,14 +122,16 @@ class Index:
         TypeError, ValueError
             The lengths differ, an id is no string, or metadata is not JSON.
         """
+        if not isinstance(ids, Sequence):
+            raise TypeError(f"ids: expected str or a sequence of str, got {type(ids).__name__}")
         new_ids = [ids] if isinstance(ids, str) else list(ids)
         array = self._as_array(hashes)
         texts = metadata_texts(metadata, len(new_ids))
-        if not len(new_ids) == len(array) == len(texts):
-            raise ValueError(
-                f"expected as many hashes and metadata as ids, "
-                f"got {len(new_ids)} ids, {len(array)} hashes, {len(texts)} metadata"
-            )
+        for what, found in (("hashes", len(array)), ("metadata", len(texts))):
+            if found != len(new_ids):
+                raise ValueError(
+                    f"expected as many {what} as ids, got {len(new_ids)} ids and {found} {what}"
+                )
         for new in new_ids:
             if not isinstance(new, str):
                 raise TypeError(f"id: expected str, got {type(new).__name__}")
@@ -305,9 +311,11 @@ class Index:
             radius = self.default_radius
         if radius is None:
             raise ValueError(f"radius: {self.algorithm} has no published one; pass it")
+        if not isinstance(radius, int | np.integer):
+            raise TypeError(f"radius: expected a whole number of bits, got {radius!r}")
         if not 0 <= radius <= self.bits:
             raise ValueError(f"radius: expected 0 to {self.bits}, got {radius}")
-        return radius
+        return int(radius)
 
     def _ready(self) -> Table:
         table = self._table
@@ -342,6 +350,8 @@ class Index:
         return self._search(queries, table, lambda array: rows_within(table, array, reach))
 
     def _nearest_many(self, queries: HashArray | Sequence[Query], k: int) -> list[list[Match]]:
+        if not isinstance(k, int | np.integer):
+            raise TypeError(f"k: expected a whole number, got {k!r}")
         if k < 1:
             raise ValueError(f"k: expected at least 1, got {k}")
         table = self._ready()
@@ -386,13 +396,3 @@ class Index:
                 LowQualityWarning,
                 stacklevel=5,  # The caller of within, within_many, nearest or nearest_many.
             )
-
-
-def _known_algorithm(algorithm: str | Algorithm) -> tuple[str, Algorithm | None]:
-    if isinstance(algorithm, Algorithm):
-        return algorithm.hash_name, algorithm
-    try:
-        known = get_algorithm(algorithm)
-    except UnknownAlgorithmError:
-        return algorithm, None
-    return known.hash_name, known

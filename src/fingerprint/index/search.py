@@ -52,8 +52,8 @@ class Table:
     @classmethod
     def empty(cls, like: HashArray, backend: str, options: dict[str, Any]) -> Table:
         """Return a table for hashes like those of an empty array."""
-        if backend != "auto":
-            get_backend(backend)
+        if backend != "auto":  # A missing library or a wrong option shows now, not later.
+            cast("Callable[..., Backend]", get_backend(backend).build)(like, **options)
         return cls(
             like,
             np.empty((0, like.packed.shape[1]), np.uint8),

@@ -68,7 +68,8 @@ def read_bytes(
     if nbytes > limits.max_nbytes:
         raise LimitExceededError(name, "max_nbytes", nbytes, limits.max_nbytes)
     if not nbytes:
-        raise DecodeError(name, "is empty")
+        at_end = " from where it stands" if hasattr(source, "read") else ""
+        raise DecodeError(name, f"is empty{at_end}")
     return data
 
 

@@ -1,4 +1,4 @@
-"""``python -m fingerprint.cli``."""
+"""``python -m fingerprint``."""
 
 from fingerprint.cli.main import main
 
