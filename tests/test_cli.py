@@ -138,7 +138,7 @@ def test_compare(run: Run, pictures: Path) -> None:
     assert rows[0]["distance"] == expected <= 31
     status, out, _ = run("compare", pictures / "a.png", pictures / "b.png")
     assert status == 1
-    assert "no sign of the same picture" in out
+    assert "beyond the radius" in out
 
 
 def test_compare_finds_a_mirrored_copy(run: Run, pictures: Path) -> None:
@@ -153,7 +153,7 @@ def test_compare_of_blank_pictures_says_nothing(run: Run, tmp_path: Path) -> Non
     Image.new("RGB", (90, 90), (200, 9, 9)).save(tmp_path / "b.png")
     status, out, _ = run("compare", tmp_path / "a.png", tmp_path / "b.png")
     assert status == 2
-    assert "too little in a picture" in out
+    assert "too little" in out
 
 
 def test_dedupe(run: Run, pictures: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ was expected and what came. No message contains a whole hash.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 __all__ = [
@@ -40,8 +41,25 @@ __all__ = [
 ]
 
 
+_HASH_LIKE = re.compile(r"[0-9A-Fa-f]{9,}|[A-Za-z0-9+/=]{20,}")
+_LONGEST_MESSAGE = 400
+
+
+def redacted(text: object) -> str:
+    """Return a text for a message, with anything in it that may be a hash cut short."""
+    short = _HASH_LIKE.sub(lambda found: f"{found.group()[:6]}…", str(text))
+    return short if len(short) <= _LONGEST_MESSAGE else f"{short[:_LONGEST_MESSAGE]}…"
+
+
 class FingerprintError(Exception):
     """Base of every error this package raises on purpose."""
+
+
+class _RedactedError(FingerprintError):
+    """An error whose message may quote a name, an id or a text that holds a hash."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(redacted(message))
 
 
 class DecodeError(FingerprintError, ValueError):
@@ -100,7 +118,7 @@ class UnknownAlgorithmError(FingerprintError, LookupError):
     """
 
     def __init__(self, name: str, known: Iterable[str], detail: str = "") -> None:
-        self.name = name
+        self.name = name = redacted(name)
         self.known = tuple(known)
         self.detail = detail
         why = f": {detail}" if detail else ""
@@ -110,19 +128,19 @@ class UnknownAlgorithmError(FingerprintError, LookupError):
         return type(self), (self.name, self.known, self.detail)
 
 
-class IncompatibleHashError(FingerprintError, ValueError):
+class IncompatibleHashError(_RedactedError, ValueError):
     """Hashes of different algorithms, versions or sizes were put together."""
 
 
-class HashFormatError(FingerprintError, ValueError):
+class HashFormatError(_RedactedError, ValueError):
     """A text, byte string or array is not a hash of the algorithm it is said to be."""
 
 
-class DuplicateIdError(FingerprintError, ValueError):
+class DuplicateIdError(_RedactedError, ValueError):
     """An id is already in the index, or stands twice in one call."""
 
 
-class UnknownIdError(FingerprintError, KeyError):
+class UnknownIdError(_RedactedError, KeyError):
     """An id is not in the index."""
 
     def __str__(self) -> str:
@@ -167,7 +185,7 @@ class CorruptIndexError(IndexFormatError):
         return type(self), (self.path, self.detail)
 
 
-class UnsupportedOperationError(FingerprintError, NotImplementedError):
+class UnsupportedOperationError(_RedactedError, NotImplementedError):
     """This algorithm or backend cannot do what was asked."""
 
 

@@ -222,6 +222,8 @@ class HashArray(Sequence[Hash]):
         IncompatibleHashError
             ``other`` is of another algorithm, version or size.
         """
+        if not isinstance(other, Hash | HashArray):
+            raise TypeError(f"other: expected Hash or HashArray, got {type(other).__name__}")
         require_same_kind(self, other)
         if isinstance(other, Hash):
             one = HashArray.from_hashes([other])
@@ -321,12 +323,16 @@ class SegmentHashes:
 def _quality_array(quality: Any, n: int) -> Any:
     if quality is None:
         return np.full(n, NO_QUALITY, np.int16)
-    array = np.asarray(quality, np.int16)
+    array = np.asarray(quality)
+    if not array.size:
+        array = array.astype(np.int16)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"quality: expected whole numbers, got {array.dtype}")
     if array.shape != (n,):
         raise ValueError(f"quality: expected shape ({n},), got {array.shape}")
     if n and (array.min() < NO_QUALITY or array.max() > 100):
         raise ValueError("quality: expected 0 to 100, or -1 for unknown")
-    return array
+    return array.astype(np.int16)
 
 
 def _pyarrow() -> Any:

@@ -70,7 +70,8 @@ def require_same_kind(a: _HasKind, b: _HasKind) -> None:
 
 
 def _excerpt(text: str) -> str:
-    return text if len(text) <= 8 else f"{text[:8]}…"
+    shown = min(8, len(text) // 4)
+    return f"{text[:shown]}…"
 
 
 def packed_nbytes(bits: int) -> int:
@@ -111,6 +112,12 @@ class Hash:
     version: int = 1
 
     def __post_init__(self) -> None:
+        for name, kind in (("algorithm", str), ("packed", bytes), ("bits", int), ("version", int)):
+            if type(getattr(self, name)) is not kind:
+                found = type(getattr(self, name)).__name__
+                raise TypeError(f"{name}: expected {kind.__name__}, got {found}")
+        if self.quality is not None and type(self.quality) is not int:
+            raise TypeError(f"quality: expected int or None, got {type(self.quality).__name__}")
         nbytes = packed_nbytes(self.bits)
         if self.bits < 1 or len(self.packed) != nbytes:
             raise HashFormatError(
@@ -145,6 +152,8 @@ class Hash:
         UnknownAlgorithmError
             No such algorithm.
         """
+        if not isinstance(text, str):
+            raise TypeError(f"text: expected str, got {type(text).__name__}")
         name, _, digits = text.strip().rpartition(":")
         if name and algorithm and name != algorithm:
             raise HashFormatError(f"expected a {algorithm} hash, got one of {name}")
@@ -227,7 +236,10 @@ class Hash:
         cls, array: Bits | Sequence[bool], algorithm: str, *, quality: int | None = None
     ) -> Hash:
         """Pack an array of truth values, any shape, row by row."""
-        flat = np.asarray(array, bool).ravel()
+        values = np.asarray(array)
+        if values.dtype.kind not in "biu":
+            raise TypeError(f"bits: expected truth values, got {values.dtype}")
+        flat = values.astype(bool).ravel()
         return cls(algorithm, np.packbits(flat).tobytes(), flat.size, quality)
 
     @property

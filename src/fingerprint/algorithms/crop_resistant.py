@@ -24,6 +24,7 @@ from fingerprint.algorithms.grid import GridHash, grey, grey_grid
 from fingerprint.algorithms.registry import get_algorithm
 from fingerprint.errors import UnknownAlgorithmError
 from fingerprint.hash_arrays import HashArray, SegmentHashes
+from fingerprint.hashes import Hash
 
 if TYPE_CHECKING:
     from fingerprint.typing import U8, Bits
@@ -60,21 +61,22 @@ class CropResistant(SegmentAlgorithm):
         if isinstance(self.segment_hash, GridHash):  # Sees grey alone: convert once.
             pixels = grey(pixels)
         boxes = [self._scaled(box, pixels.shape) for box in _segments(pixels)]
-        hashes = [self.segment_hash.hash_pixels(_crop(pixels, box)) for box in boxes]
+        hashes = [self._hash_box(pixels, box) for box in boxes]
         return SegmentHashes(self.name, HashArray.from_hashes(hashes), tuple(boxes))
+
+    def _hash_box(self, pixels: U8, box: _Box) -> Hash:
+        left, top, right, bottom = box
+        crop = np.ascontiguousarray(pixels[top:bottom, left:right])
+        if not crop.size:  # In a picture of a few pixels; Pillow resizes nothing to black.
+            bits = np.zeros(self.bits, bool)
+            return Hash.from_bits(bits, self.segment_hash.hash_name, quality=0)
+        return self.segment_hash.hash_pixels(crop)
 
     @staticmethod
     def _scaled(box: _Box, shape: tuple[int, ...]) -> _Box:
-        h, w = shape[:2]
-        x, y = w / SIDE, h / SIDE
-        # In pictures under 300 px a box can round to nothing, where imagehash fails.
-        left, top = min(round(box[0] * x), w - 1), min(round(box[1] * y), h - 1)
-        return left, top, max(round(box[2] * x), left + 1), max(round(box[3] * y), top + 1)
-
-
-def _crop(pixels: U8, box: _Box) -> U8:
-    left, top, right, bottom = box
-    return np.ascontiguousarray(pixels[top:bottom, left:right])
+        x, y = shape[1] / SIDE, shape[0] / SIDE
+        left, top, right, bottom = box
+        return round(left * x), round(top * y), round(right * x), round(bottom * y)
 
 
 def _segments(pixels: U8) -> list[_Box]:

@@ -20,6 +20,7 @@ from fingerprint.errors import UnknownAlgorithmError
 __all__ = ["algorithm_names", "get_algorithm"]
 
 _GROUP = "fingerprint.algorithms"
+_LONGEST_NAME = 64
 _NOT_ALGORITHMS = {"base", "registry", "grid"}
 
 
@@ -50,6 +51,10 @@ def get_algorithm(name: str) -> Algorithm:
     UnknownAlgorithmError
         There is none of this name, or it has no such variant.
     """
+    if not isinstance(name, str):
+        raise TypeError(f"algorithm: expected a name, got {type(name).__name__}")
+    if len(name) > _LONGEST_NAME:
+        raise UnknownAlgorithmError(name, algorithm_names())
     family, _, variant = name.partition(":")
     if family not in algorithm_names():
         raise UnknownAlgorithmError(name, algorithm_names())

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 import fingerprint as fp
@@ -24,8 +25,10 @@ __all__ = [
     "find_pictures",
     "hash_with_progress",
     "hashing_options",
+    "printable",
     "progress_bar",
     "report_failures",
+    "shown",
 ]
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -103,7 +106,8 @@ def find_pictures(paths: Iterable[Path], *, all_files: bool = False) -> Iterator
         if not path.is_dir():
             yield str(path)
             continue
-        for folder, subfolders, names in os.walk(path):
+        unreadable: list[OSError] = []
+        for folder, subfolders, names in os.walk(path, onerror=unreadable.append):
             subfolders.sort()
             for name in sorted(names):
                 suffix = Path(name).suffix.lower()
@@ -111,6 +115,8 @@ def find_pictures(paths: Iterable[Path], *, all_files: bool = False) -> Iterator
                     yield str(Path(folder, name))
                 else:
                     skipped[suffix or "none"] += 1
+        # A folder that cannot be listed is a failure, not an empty folder.
+        yield from (str(error.filename) for error in unreadable)
     if skipped:
         kinds = ", ".join(f"{suffix} {n}" for suffix, n in skipped.most_common(6))
         errors.print(
@@ -131,6 +137,16 @@ VIEWS = {
     "flip_minus1": "mirrored along the other diagonal",
 }
 """The dihedral views in words: how the query must be laid to match."""
+
+
+def shown(text: str) -> str:
+    """Return a name for a rich table: no markup, no control characters."""
+    return escape(printable(text))
+
+
+def printable(text: str) -> str:
+    """Return a name with its control characters written out."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def progress_bar(*, beside_rows: bool = False) -> Progress:
@@ -169,6 +185,6 @@ def report_failures(failures: list[fp.Failure]) -> None:
         return
     errors.print(f"[red]{len(failures)} could not be hashed:[/red]")
     for failure in failures[:_FAILURES_SHOWN]:
-        errors.print(f"  {failure.error}", markup=False, soft_wrap=True)
+        errors.print(f"  {printable(str(failure.error))}", markup=False, soft_wrap=True)
     if len(failures) > _FAILURES_SHOWN:
         errors.print(f"  … and {len(failures) - _FAILURES_SHOWN} more")

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.markup import escape
 from rich.table import Table
 
 import fingerprint as fp
-from fingerprint.cli.common import VIEWS, console
+from fingerprint.cli.common import VIEWS, console, shown
 
 __all__ = ["command"]
 
@@ -40,13 +39,13 @@ def command(a: Path, b: Path, algorithms: tuple[str, ...], as_json: bool) -> int
     if as_json:
         click.echo(json.dumps({"a": str(a), "b": str(b), "comparisons": rows}))
     else:
-        table = Table(title=escape(f"{a}  and  {b}"), title_justify="left")
+        table = Table(title=shown(f"{a}  and  {b}"), title_justify="left")
         for heading in ("algorithm", "distance", "of", "radius", "quality", "what it means"):
             right = heading in {"distance", "of", "radius", "quality"}
             table.add_column(heading, justify="right" if right else "left")
         for row in rows:
-            shown = (str(row[k]) for k in ("distance", "bits", "radius", "quality"))
-            table.add_row(row["algorithm"], *shown, row["meaning"])
+            figures = (str(row[k]) for k in ("distance", "bits", "radius", "quality"))
+            table.add_row(row["algorithm"], *figures, row["meaning"])
         console.print(table)
         console.print("A distance is evidence for a person to look at, not a verdict.")
     if rows[0]["low_quality"]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.markup import escape
 from rich.table import Table
 
 import fingerprint as fp
@@ -18,8 +17,10 @@ from fingerprint.cli.common import (
     find_pictures,
     hash_with_progress,
     hashing_options,
+    printable,
     progress_bar,
     report_failures,
+    shown,
 )
 
 __all__ = ["command"]
@@ -80,7 +81,7 @@ def command(
     )
     if sheet is not None:
         _write_sheet(sheet, folder, clusters, names)
-        errors.print(f"wrote {sheet}: it holds small copies of the pictures", soft_wrap=True)
+        click.echo(f"wrote {sheet}: it holds small copies of the pictures", err=True)
     report_failures(failures)
     return 2 if failures else 0 if clusters else 1
 
@@ -111,7 +112,7 @@ def _print_clusters(clusters: list[fp.Cluster], names: list[list[str]]) -> None:
     table.add_column("widest", justify="right")
     table.add_column("paths", overflow="fold")
     for cluster, members in list(zip(clusters, names, strict=True))[:_CLUSTERS_SHOWN]:
-        table.add_row(str(len(members)), str(cluster.widest), escape("\n".join(members)))
+        table.add_row(str(len(members)), str(cluster.widest), "\n".join(shown(m) for m in members))
     console.print(table)
     if len(clusters) > _CLUSTERS_SHOWN:
         console.print(f"… and {len(clusters) - _CLUSTERS_SHOWN} more groups; --json gives all")
@@ -125,10 +126,17 @@ def _write_sheet(
     rows = []
     for cluster, members in zip(clusters, names, strict=True):
         tiles = [
-            Tile(thumbnail(fp.decode(member).array), (str(Path(member).relative_to(folder)),))
+            Tile(
+                thumbnail(fp.decode(member).array),
+                (printable(str(Path(member).relative_to(folder))),),
+            )
             for member in members[:_TILES_A_ROW]
         ]
         label = f"{len(members)} pictures, at most {cluster.widest} bits from the first"
         rows.append(Row(label, tuple(tiles)))
     note = "Each row hangs together by pairs within the radius; look before you delete."
     write_html(path, f"Near-duplicates in {folder}", note, rows)
+
+
+def _name_below(folder: Path, member: str) -> str:
+    return printable(str(Path(member).relative_to(folder)))

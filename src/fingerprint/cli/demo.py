@@ -12,11 +12,17 @@ from typing import TYPE_CHECKING
 
 import click
 import numpy as np
-from rich.markup import escape
 from rich.table import Table
 
 import fingerprint as fp
-from fingerprint.cli.common import console, errors, find_pictures, progress_bar, report_failures
+from fingerprint.cli.common import (
+    console,
+    errors,
+    find_pictures,
+    progress_bar,
+    report_failures,
+    shown,
+)
 from fingerprint.evaluate import transforms
 from fingerprint.evaluate.sheet import Row, Tile, thumbnail, write_html, write_png
 
@@ -96,7 +102,7 @@ def command(folder: Path | None, report: Path, originals: int) -> int:
     _print_summary(lookups, innocents)
     report.mkdir(parents=True, exist_ok=True)
     _write_report(report, pixels, lookups, innocents)
-    console.print(f"report: {report / 'index.html'} and {report / 'report.png'}")
+    click.echo(f"report: {report / 'index.html'} and {report / 'report.png'}")
     report_failures(failures)
     return 2 if failures else 0
 
@@ -185,7 +191,7 @@ def _print_lookups(lookups: list[_Lookup]) -> None:
     for i, lookup in enumerate(lookups[:_ROWS_PRINTED]):
         last = (i + 1) % len(EDITS) == 0
         table.add_row(
-            escape(Path(lookup.original).name),
+            shown(Path(lookup.original).name),
             lookup.edit,
             str(lookup.distance),
             _found_text(lookup),
@@ -202,7 +208,7 @@ def _found_text(lookup: _Lookup) -> str:
     if lookup.found is None:
         return "[red]no[/red]"
     if not lookup.right:
-        return f"[red]another: {escape(Path(lookup.found.id).name)}[/red]"
+        return f"[red]another: {shown(Path(lookup.found.id).name)}[/red]"
     view = lookup.found.transform
     return "[green]yes[/green]" if view == "identity" else f"[green]yes, {view}[/green]"
 

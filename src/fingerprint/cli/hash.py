@@ -18,6 +18,7 @@ from fingerprint.cli.common import (
     find_pictures,
     hash_with_progress,
     hashing_options,
+    printable,
     report_failures,
 )
 
@@ -110,4 +111,9 @@ def _csv_shower() -> Any:
 def _table_shower(algorithm: str) -> Any:
     width = (fp.get_algorithm(algorithm).bits + 3) // 4
     click.echo(f"{'hash':<{width}}  quality  picture")
-    return lambda row: click.echo(f"{row['hash']:<{width}}  {row['quality']:>7}  {row['source']}")
+
+    def show(row: dict[str, Any]) -> None:
+        picture = printable(row["source"])
+        click.echo(f"{row['hash']:<{width}}  {row['quality']:>7}  {picture}")
+
+    return show

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.markup import escape
 from rich.table import Table
 
 import fingerprint as fp
@@ -21,6 +20,7 @@ from fingerprint.cli.common import (
     hash_with_progress,
     hashing_options,
     report_failures,
+    shown,
 )
 
 __all__ = ["command"]
@@ -79,7 +79,14 @@ def add(
         pictures = [p for p in pictures if p not in index]
     results = list(hash_with_progress(pictures, index.algorithm, **options))
     failures = [r for r in results if isinstance(r, fp.Failure)]
-    hashed = [r for r in results if isinstance(r, fp.HashedImage)]
+    hashed = []
+    for result in results:
+        if isinstance(result, fp.HashedImage):
+            if _is_utf8(result.source):
+                hashed.append(result)
+            else:
+                error = fp.DecodeError(result.source, "its name is not UTF-8: no id for an index")
+                failures.append(fp.Failure(result.source, error))
     if hashed:
         index.remove(r.source for r in hashed if r.source in index)
         index.add([r.source for r in hashed], [r.hash for r in hashed])
@@ -150,18 +157,26 @@ def search(
     return 2 if failures or any_low else 0 if any(found) else 1
 
 
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _quality(query: fp.Hash | dict[str, fp.Hash]) -> int:
     one = query if isinstance(query, fp.Hash) else query["identity"]
     return one.quality or 0
 
 
 def _add_rows(table: Table, picture: str, matches: list[fp.Match], *, low: bool) -> None:
-    name = escape(picture)
+    name = shown(picture)
     if low:
         table.add_row(name, "[yellow]too little in it: a match means nothing[/yellow]", "", "", "")
     for match in matches[:_MATCHES_SHOWN]:
         quality = "?" if match.quality is None else str(match.quality)
-        table.add_row(name, escape(match.id), str(match.distance), match.transform, quality)
+        table.add_row(name, shown(match.id), str(match.distance), match.transform, quality)
     if len(matches) > _MATCHES_SHOWN:
         more = len(matches) - _MATCHES_SHOWN
         table.add_row(name, f"… and {more} more; --json gives all", "", "", "")

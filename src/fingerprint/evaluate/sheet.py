@@ -73,6 +73,7 @@ def write_png(path: Path, title: str, rows: Sequence[Row]) -> None:
                 where = (left + TILE_PX // 2, top + TILE_PX + 6 + k * _LINE_PX)
                 shade = colour if k else "black"
                 draw.text(where, _shortened(line, 22), shade, font, anchor="ma")
+    _make_private(path)
     sheet.save(path)
 
 
@@ -90,6 +91,7 @@ def write_html(path: Path, title: str, note: str, rows: Sequence[Row]) -> None:
         "margin:auto}figcaption{font-size:12px;text-align:center;overflow-wrap:anywhere}"
         + "".join(f".{m} img{{border-color:{c}}}.{m} b{{color:{c}}}" for m, c in _COLOURS.items())
     )
+    _make_private(path)
     path.write_text(
         "<!doctype html><html lang='en'><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width'>"
@@ -97,6 +99,12 @@ def write_html(path: Path, title: str, note: str, rows: Sequence[Row]) -> None:
         f"<h1>{html.escape(title)}</h1><p>{html.escape(note)}</p>{''.join(body)}</html>",
         encoding="utf-8",
     )
+
+
+def _make_private(path: Path) -> None:
+    """Let the owner alone read what holds small copies of pictures."""
+    path.touch(mode=0o600)
+    path.chmod(0o600)
 
 
 def _tile_html(tile: Tile) -> str:

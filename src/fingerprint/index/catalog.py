@@ -11,11 +11,14 @@ Both are readable by their owner alone: a list of hashes is sensitive.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import json
 import os
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -28,6 +31,9 @@ __all__ = ["CATALOG", "FORMAT", "CatalogFacts", "EntryRow", "read_catalog", "wri
 CATALOG = "catalog.sqlite"
 FORMAT = 1
 _APPLICATION_ID = 0x46505249
+_SQLITE_MAGIC = b"SQLite format 3\0"
+_DRAFT = ".catalog-"
+_STALE_AFTER_S = 3600.0
 _SUPPORTED = f"an index of format {FORMAT} (Index.save or `fingerprint index create` makes one)"
 
 _SCHEMA = """
@@ -79,25 +85,43 @@ def write_catalog(directory: Path, facts: CatalogFacts, entries: Iterable[EntryR
             str(directory), "something that is no index", "a new path, or an index to replace"
         )
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _remove_stale_drafts(directory)
     # Made by mkstemp, so readable by the owner alone from the start.
-    handle, name = tempfile.mkstemp(prefix=".catalog-", dir=directory)
-    os.close(handle)
+    handle, name = tempfile.mkstemp(prefix=_DRAFT, dir=directory)
     draft = Path(name)
     try:
         _fill(draft, facts, entries)
-        with draft.open("rb") as file:
-            os.fsync(file.fileno())
+        os.fsync(handle)
         draft.replace(directory / CATALOG)
+    except sqlite3.Error as error:
+        draft.unlink(missing_ok=True)
+        raise OSError(errno.EIO, f"the index cannot be written: {error}", str(directory)) from error
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
+    finally:
+        os.close(handle)
     _sync_directory(directory)
 
 
 def _replaceable(directory: Path) -> bool:
     if not directory.is_dir():
         return False
-    return (directory / CATALOG).is_file() or not any(directory.iterdir())
+    catalog = directory / CATALOG
+    if catalog.exists():
+        with catalog.open("rb") as file:
+            header = file.read(72)
+        ours = header[68:72] == _APPLICATION_ID.to_bytes(4, "big")
+        return not header or (header.startswith(_SQLITE_MAGIC) and ours)
+    return all(path.name.startswith(_DRAFT) for path in directory.iterdir())
+
+
+def _remove_stale_drafts(directory: Path) -> None:
+    """Remove what a killed writer left: it holds as much of the list as it got to."""
+    for path in directory.glob(f"{_DRAFT}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > _STALE_AFTER_S:
+                path.unlink()
 
 
 def _fill(path: Path, facts: CatalogFacts, entries: Iterable[EntryRow]) -> None:
@@ -150,10 +174,12 @@ def read_catalog(directory: Path) -> tuple[CatalogFacts, list[EntryRow]]:
         found = "nothing" if not directory.exists() else f"no {CATALOG} in it"
         raise IndexFormatError(str(directory), found, _SUPPORTED)
     with path.open("rb") as file:
-        if file.read(16) != b"SQLite format 3\0":
+        if file.read(16) != _SQLITE_MAGIC:
             raise IndexFormatError(str(directory), "no SQLite file", _SUPPORTED)
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+        # Never written in place, so whatever journal lies beside it is not its own.
+        uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+        with closing(sqlite3.connect(uri, uri=True)) as db:
             return _read(db, directory)
     except IndexFormatError:
         raise

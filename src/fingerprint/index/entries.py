@@ -35,9 +35,14 @@ def metadata_texts(metadata: Metadata | Sequence[Metadata] | None, n: int) -> li
     if metadata is None:
         return ["{}"] * n
     many = [metadata] if isinstance(metadata, Mapping) else list(metadata)
-    return [
-        json.dumps(dict(m), sort_keys=True, separators=(",", ":"), allow_nan=False) for m in many
-    ]
+    try:
+        return [_metadata_text(m) for m in many]
+    except RecursionError:
+        raise ValueError("metadata: is nested too deep") from None
+
+
+def _metadata_text(metadata: Metadata) -> str:
+    return json.dumps(dict(metadata), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def flattened(

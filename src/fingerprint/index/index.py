@@ -19,6 +19,7 @@ from fingerprint.errors import (
     LowQualityWarning,
     UnknownAlgorithmError,
     UnknownIdError,
+    redacted,
 )
 from fingerprint.hash_arrays import HashArray
 from fingerprint.hashes import Hash
@@ -84,6 +85,12 @@ class Index:
             )
         self.bits = bits if bits is not None else known.bits  # type: ignore[union-attr]
         self.version = version
+        for name in ("bits", "version"):
+            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
+                raise ValueError(f"{name}: expected a whole number from 1, got {bits!r}")
+        if known is not None and self.bits != known.bits:
+            raise ValueError(f"bits: {self.algorithm} has {known.bits}, got {bits}")
+        json.dumps(dict(backend_options or {}))  # A TypeError now, not when it is saved.
         self.default_radius = known.radius.bits if known else None
         self.min_quality = known.min_quality if known else 0
         self._rows: dict[str, int] = {}
@@ -136,16 +143,23 @@ class Index:
             if not isinstance(new, str):
                 raise TypeError(f"id: expected str, got {type(new).__name__}")
             if not new.isascii() and new != new.encode(errors="replace").decode():
-                raise ValueError(f"id {new!r}: expected text that UTF-8 can hold")
+                raise ValueError(f"id {redacted(new)!r}: expected text that UTF-8 can hold")
         with self._lock:
             if len(set(new_ids)) != len(new_ids):
                 raise DuplicateIdError("an id stands twice in one call")
             for new in new_ids:
                 if new in self._rows:
                     raise DuplicateIdError(f"id {new!r} is in the index already")
-            start = self._table.n
-            self._table = self._table.appended(new_ids, array, texts)
-            self._rows.update(zip(new_ids, range(start, start + len(new_ids)), strict=True))
+            before = self._table
+            rows = range(before.n, before.n + len(new_ids))
+            try:
+                self._table = before.appended(new_ids, array, texts)
+                self._rows.update(zip(new_ids, rows, strict=True))
+            except BaseException:  # Also an interrupt: all of it or nothing.
+                self._table = before
+                for new in new_ids:
+                    self._rows.pop(new, None)
+                raise
 
     def remove(self, ids: str | Iterable[str]) -> None:
         """Remove one entry, or many in one go: all of them or, on an error, none.
@@ -158,12 +172,20 @@ class Index:
         gone = [ids] if isinstance(ids, str) else list(dict.fromkeys(ids))
         with self._lock:
             rows = [self._row(one) for one in gone]
-            self._table = self._table.without(rows)
-            for one in gone:
-                del self._rows[one]
-            if self._table.is_sparse:
-                self._table = self._table.compacted()
-                self._rows = {one: row for row, one in enumerate(self._table.ids)}
+            before, before_rows = self._table, self._rows
+            table = before.without(rows)
+            try:
+                if table.is_sparse:
+                    self._table = table.compacted()
+                    self._rows = {one: row for row, one in enumerate(self._table.ids)}
+                else:
+                    self._table = table
+                    for one in gone:
+                        del self._rows[one]
+            except BaseException:  # Also an interrupt: all of it or nothing.
+                self._table, self._rows = before, before_rows
+                self._rows.update(zip(gone, rows, strict=True))
+                raise
 
     def get(self, id: str) -> Entry:  # noqa: A002 - the field's own name
         """Return the entry with this id, or raise UnknownIdError."""

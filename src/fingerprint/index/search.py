@@ -102,8 +102,9 @@ class Table:
         grown.packed[self.n : stop] = hashes.packed
         grown.quality[self.n : stop] = hashes.quality
         grown.alive[self.n : stop] = True
-        grown.ids.extend(ids)
-        grown.metadata.extend(metadata)
+        # Assigned, not extended: whatever an interrupted call left there goes.
+        grown.ids[self.n :] = ids
+        grown.metadata[self.n :] = metadata
         return replace(grown, n=stop)
 
     def _with_room(self, n: int) -> Table:

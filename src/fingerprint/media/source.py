@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -21,13 +22,20 @@ _PIECE_NBYTES = 64 * 1024
 
 def describe(source: ImageSource) -> str:
     """Return a short name of a source for errors and reports: never its content."""
+    try:
+        return _description(source)
+    except Exception:  # noqa: BLE001 - a source that cannot even be described
+        return f"<{type(source).__name__}>"
+
+
+def _description(source: ImageSource) -> str:
     if isinstance(source, str | os.PathLike):
-        return os.fspath(source)
+        return os.fsdecode(source)
     if isinstance(source, bytes | bytearray | memoryview):
         return f"<{len(source):,} bytes>"
     if isinstance(source, Image.Image):
         name = getattr(source, "filename", "")
-        return name or f"<{source.mode} picture {source.width}x{source.height}>"
+        return str(name) or f"<{source.mode} picture {source.width}x{source.height}>"
     shape = getattr(source, "shape", None)
     if shape is not None:
         return f"<array {getattr(source, 'dtype', '?')} {tuple(shape)}>"
@@ -52,6 +60,8 @@ def read_bytes(
     else:
         try:
             if isinstance(source, str | os.PathLike):
+                if not stat.S_ISREG(Path(source).stat().st_mode):  # A pipe would block for ever.
+                    raise DecodeError(name, "is not a regular file")
                 with Path(source).open("rb") as file:
                     size = os.fstat(file.fileno()).st_size
                     if size > limits.max_nbytes:
