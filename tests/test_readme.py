@@ -21,7 +21,7 @@ def test_the_readme_example_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
-    assert len(blocks) == 1
+    assert len(blocks) == 2
     monkeypatch.chdir(tmp_path)
     coarse = np.random.default_rng(5).integers(0, 256, (9, 12, 3), dtype=np.uint8)
     picture = Image.fromarray(coarse).resize((640, 480), Image.Resampling.BICUBIC)
@@ -35,6 +35,12 @@ def test_the_readme_example_runs(
     reopened = names["index"]
     assert isinstance(reopened, fingerprint.Index)
     assert list(reopened) == ["case-1", "case-2"]
+    Path("broken.jpg").write_bytes(b"no picture")
+    Path("list.csv").write_text(f"{'0f' * 32},100\n\n{'a5' * 32},90\n")
+    names["paths"] = ["known.jpg", "broken.jpg"]
+    exec(blocks[1], names)
+    assert capsys.readouterr().out.startswith("broken.jpg broken.jpg: is not a picture")
+    assert list(reopened)[2:] == ["list:0", "list:1"]
 
 
 def modules() -> list[str]:
