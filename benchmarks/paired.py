@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import median
 from time import perf_counter
 from typing import TypeVar
 
@@ -13,6 +14,9 @@ __all__ = ["Paired", "Plan", "Spread", "compare", "figures", "spread"]
 
 A = TypeVar("A")
 B = TypeVar("B")
+
+TURN_CALLS = 10
+TURN_S = 0.05
 
 
 def figures(value: float) -> str:
@@ -81,6 +85,18 @@ class Paired:
         return Spread(1 / span.median, 1 / span.q3, 1 / span.q1, span.n)
 
 
+def _turn(side: Callable[[], A], warm: bool) -> tuple[A, list[float]]:
+    if warm:
+        side()
+    times: list[float] = []
+    while True:
+        before = perf_counter()
+        answer = side()
+        times.append(perf_counter() - before)
+        if not warm or len(times) == TURN_CALLS or sum(times) > TURN_S:
+            return answer, times
+
+
 def compare(
     ours: Callable[[], A],
     peer: Callable[[], B],
@@ -91,30 +107,23 @@ def compare(
 ) -> Paired:
     """Time two sides in turn, after one untimed call of each.
 
-    With ``warm`` each timed call comes right after an untimed one of the same
-    side; without, a side finds the processor's caches as the other left them.
+    With ``warm`` a turn is an untimed call and then up to ten timed ones, as in a
+    loop; without, each side finds the processor's caches as the other left them.
     """
     a, b = ours(), peer()
     agrees = same(a, b)
-    ours_s: list[float] = []
-    peer_s: list[float] = []
+    turns: list[tuple[list[float], list[float]]] = []
     started = perf_counter()
-    while len(ours_s) < plan.max_pairs:
-        if len(ours_s) >= plan.min_pairs and perf_counter() - started > plan.budget_s:
+    while len(turns) < plan.max_pairs:
+        if len(turns) >= plan.min_pairs and perf_counter() - started > plan.budget_s:
             break
-        if warm:
-            ours()
-        before = perf_counter()
-        a = ours()
-        ours_s.append(perf_counter() - before)
-        if warm:
-            peer()
-        before = perf_counter()
-        b = peer()
-        peer_s.append(perf_counter() - before)
+        a, ours_turn = _turn(ours, warm)
+        b, peer_turn = _turn(peer, warm)
+        turns.append((ours_turn, peer_turn))
     agrees = agrees and same(a, b)
-    ratios = [p / o for o, p in zip(ours_s, peer_s, strict=True)]
-    all_ours, all_peer = spread(ours_s), spread(peer_s)
+    ratios = [median(p) / median(o) for o, p in turns]
+    all_ours = spread([t for o, _ in turns for t in o])
+    all_peer = spread([t for _, p in turns for t in p])
     return Paired(
         all_ours, all_peer, all_peer.median / all_ours.median, spread(ratios), bool(agrees)
     )

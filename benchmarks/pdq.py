@@ -72,8 +72,8 @@ def run(settings: Settings, tell: Callable[[str], object] = tell_nobody) -> Grou
     tell("share of photographs that need the fallback")
     found.append(attempt("photographs that need the fallback", "%", None, lambda: _share(settings)))
     conditions = (
-        "one thread; the same decoded RGB array for both sides; each timed call right after an "
-        "untimed one of the same side",
+        "one thread; the same decoded RGB array for both sides; in turn, each turn an untimed "
+        "call and up to ten timed ones",
         "caches cold: without that, so that our side finds the caches as pdqhash's 24 bytes a "
         "pixel have left them; there even a.max() takes half as long again",
         f"photo: {photo_from}; noise: uniform random bytes",
