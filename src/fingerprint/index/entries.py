@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from fingerprint.algorithms import Algorithm, SegmentAlgorithm, get_algorithm
-from fingerprint.errors import UnknownAlgorithmError, UnsupportedOperationError
+from fingerprint.errors import (
+    LowQualityWarning,
+    UnknownAlgorithmError,
+    UnsupportedOperationError,
+)
 from fingerprint.hash_arrays import HashArray
 from fingerprint.hashes import Hash
 
 if TYPE_CHECKING:
     from fingerprint.typing import Metadata
 
-__all__ = ["Entry", "Query", "flattened", "known_algorithm", "metadata_texts"]
+__all__ = [
+    "Entry",
+    "Query",
+    "flattened",
+    "known_algorithm",
+    "metadata_texts",
+    "warn_of_low_quality",
+]
 
 Query: TypeAlias = Hash | Mapping[str, Hash]
 """One hash, or several views of one picture by name."""
@@ -81,3 +93,15 @@ def known_algorithm(algorithm: str | Algorithm) -> tuple[str, Algorithm | None]:
             "an id for each"
         )
     return known.hash_name, known
+
+
+def warn_of_low_quality(queries: HashArray, min_quality: int) -> None:
+    """Warn the caller of a search, four frames up, of queries with too little in them."""
+    low = int(((queries.quality >= 0) & (queries.quality < min_quality)).sum())
+    if low:
+        warnings.warn(
+            f"{low} of {len(queries)} queries have a quality below {min_quality}: "
+            "what they match, they may match by chance",
+            LowQualityWarning,
+            stacklevel=5,
+        )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,6 @@ from fingerprint.algorithms import Algorithm, algorithm_names
 from fingerprint.errors import (
     DuplicateIdError,
     IncompatibleHashError,
-    LowQualityWarning,
     UnknownAlgorithmError,
     UnknownIdError,
     redacted,
@@ -24,7 +22,14 @@ from fingerprint.errors import (
 from fingerprint.hash_arrays import HashArray
 from fingerprint.hashes import Hash
 from fingerprint.index.catalog import CatalogFacts, read_catalog, write_catalog
-from fingerprint.index.entries import Entry, Query, flattened, known_algorithm, metadata_texts
+from fingerprint.index.entries import (
+    Entry,
+    Query,
+    flattened,
+    known_algorithm,
+    metadata_texts,
+    warn_of_low_quality,
+)
 from fingerprint.index.search import Table, nearest_rows, rows_within
 from fingerprint.results import Match
 
@@ -388,7 +393,7 @@ class Index:
     ) -> list[list[Match]]:
         views, owners, names = flattened(queries)
         array = views if isinstance(views, HashArray) else self._as_array(views)
-        self._warn_of_low_quality(array)
+        warn_of_low_quality(array, self.min_quality)
         best: list[dict[int, tuple[int, int]]] = [{} for _ in queries]
         for view, hits in enumerate(search(array)):
             mine = best[owners[view]]
@@ -408,13 +413,3 @@ class Index:
         match = Match(table.ids[row], distance, quality=min(known, default=None), transform=view)
         text = table.metadata[row]
         return match if text == "{}" else replace(match, metadata=json.loads(text))
-
-    def _warn_of_low_quality(self, queries: HashArray) -> None:
-        low = int(((queries.quality >= 0) & (queries.quality < self.min_quality)).sum())
-        if low:
-            warnings.warn(
-                f"{low} of {len(queries)} queries have a quality below {self.min_quality}: "
-                "what they match, they may match by chance",
-                LowQualityWarning,
-                stacklevel=5,  # The caller of within, within_many, nearest or nearest_many.
-            )
