@@ -17,6 +17,7 @@ from fingerprint.index.backends import Neighbours, RangeResult
 from fingerprint.index.backends.linear import LinearBackend
 from fingerprint.testing import check_backend
 from fingerprint.testing.strategies import hashes, images
+from fingerprint.typing import Residency
 
 U8 = NDArray[np.uint8]
 
@@ -89,13 +90,13 @@ class SecondBest(Honest):
 
 class Misremembers(Honest):
     @classmethod
-    def load(cls, directory: Path, hashes: HashArray) -> Self:
+    def load(cls, directory: Path, hashes: HashArray, *, residency: Residency = "mmap") -> Self:
         return cls(hashes[::-1])
 
 
 class ForgetsItsRadius(Honest):
     @classmethod
-    def load(cls, directory: Path, hashes: HashArray) -> Self:
+    def load(cls, directory: Path, hashes: HashArray, *, residency: Residency = "mmap") -> Self:
         loaded = cls(hashes)
         loaded.max_radius = hashes.bits
         return loaded

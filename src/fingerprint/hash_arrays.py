@@ -77,6 +77,49 @@ class HashArray(Sequence[Hash]):
         self._quality = _quality_array(quality, packed.shape[0])
 
     @classmethod
+    def from_words(
+        cls,
+        words: U64,
+        algorithm: str,
+        *,
+        bits: int,
+        quality: Any = None,
+        version: int = 1,
+    ) -> HashArray:
+        """Wrap words that are known to be right, such as those of an index's own file.
+
+        Nothing is copied, and nothing looked at but shapes: a memory map is not read.
+
+        Parameters
+        ----------
+        words : ndarray of uint64, shape (n, w)
+            What `words` of another array gave.
+        algorithm, bits, version
+            As for the class.
+        quality : ndarray of int8 or int16, shape (n,), optional
+            As for the class.
+
+        Raises
+        ------
+        ValueError
+            A shape or dtype is wrong.
+        """
+        width = (packed_nbytes(bits) + 7) // 8
+        if words.dtype != np.uint64 or words.ndim != 2 or words.shape[1] != width:
+            raise ValueError(
+                f"words: expected uint64 of shape (n, {width}), got {words.dtype} {words.shape}"
+            )
+        if quality is not None and quality.shape != words.shape[:1]:
+            raise ValueError(f"quality: expected shape {words.shape[:1]}, got {quality.shape}")
+        array = cls.__new__(cls)
+        array._words = words
+        array.algorithm = algorithm
+        array.bits = bits
+        array.version = version
+        array._quality = quality
+        return array
+
+    @classmethod
     def from_hashes(cls, hashes: Iterable[Hash], like: Hash | None = None) -> HashArray:
         """Stack hashes of one algorithm.
 
@@ -201,7 +244,9 @@ class HashArray(Sequence[Hash]):
 
     @property
     def quality(self) -> Any:
-        """Quality of each hash, (n,) int16; -1 where nobody measured it."""
+        """Quality of each hash, (n,) int8 or int16; -1 where nobody measured it."""
+        if self._quality is None:
+            self._quality = np.full(len(self), NO_QUALITY, np.int16)
         return self._quality
 
     def distances(self, other: Hash | HashArray) -> I32:
@@ -248,7 +293,7 @@ class HashArray(Sequence[Hash]):
     def __getitem__(self, index: slice | Any) -> HashArray: ...
     def __getitem__(self, index: Any) -> Hash | HashArray:
         if isinstance(index, int | np.integer):
-            quality = int(self._quality[index])
+            quality = int(self.quality[index])
             return Hash(
                 self.algorithm,
                 self.packed[index].tobytes(),
@@ -260,7 +305,7 @@ class HashArray(Sequence[Hash]):
             self.packed[index],
             self.algorithm,
             bits=self.bits,
-            quality=self._quality[index],
+            quality=self.quality[index],
             version=self.version,
         )
 

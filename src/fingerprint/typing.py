@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     )
 
 U8: TypeAlias = NDArray[np.uint8]
+I8: TypeAlias = NDArray[np.int8]
+U32: TypeAlias = NDArray[np.uint32]
 U64: TypeAlias = NDArray[np.uint64]
 I32: TypeAlias = NDArray[np.int32]
 I64: TypeAlias = NDArray[np.int64]
@@ -33,4 +35,5 @@ Bits: TypeAlias = NDArray[np.bool_]
 
 Fidelity: TypeAlias = Literal["exact", "fast"]
 Orientation: TypeAlias = Literal["upright", "stored"]
+Residency: TypeAlias = Literal["mmap", "huge"]
 Metadata: TypeAlias = Mapping[str, Any]

@@ -10,7 +10,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from fingerprint.hash_arrays import HashArray
-    from fingerprint.typing import I32, I64
+    from fingerprint.typing import I32, I64, Residency
 
 __all__ = ["Backend", "Neighbours", "RangeResult", "sorted_by_distance"]
 
@@ -107,8 +107,29 @@ class Backend(ABC):
 
     @classmethod
     @abstractmethod
-    def load(cls, directory: Path, hashes: HashArray) -> Self:
-        """Read what `save` wrote; ``hashes`` are those it was built over."""
+    def load(cls, directory: Path, hashes: HashArray, *, residency: Residency = "mmap") -> Self:
+        """Read what `save` wrote.
+
+        Parameters
+        ----------
+        directory : Path
+            Where `save` wrote.
+        hashes : HashArray
+            Those it was built over; already where ``residency`` wants them.
+        residency : {"mmap", "huge"}
+            ``"mmap"``: map the files, shared by processes. ``"huge"``: copy them into
+            private huge pages, for the lowest latency. A backend whose library
+            reads files only one way does that.
+        """
+
+    @property
+    @abstractmethod
+    def nbytes(self) -> int:
+        """Bytes of its own structures, without the hashes it was given."""
+
+    @abstractmethod
+    def explain(self, radius: int, k: int | None = None) -> str:
+        """Say in a few words how such a search is done, and what it is thought to cost."""
 
     @abstractmethod
     def __len__(self) -> int:

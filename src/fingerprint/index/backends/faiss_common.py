@@ -13,7 +13,7 @@ from fingerprint.index.backends.base import Backend, Neighbours, RangeResult, so
 
 if TYPE_CHECKING:
     from fingerprint.hash_arrays import HashArray
-    from fingerprint.typing import U8
+    from fingerprint.typing import U8, Residency
 
 __all__ = ["FaissBackend", "load_faiss", "packed_bytes"]
 
@@ -41,6 +41,7 @@ class FaissBackend(Backend):
         self._index = index
         self._n = n
         self.max_radius = int(index.d)
+        self._nbytes: int | None = None
 
     def range_search(self, queries: HashArray, radius: int) -> RangeResult:
         """Range search; FAISS's bound is exclusive."""
@@ -67,9 +68,21 @@ class FaissBackend(Backend):
         load_faiss().write_index_binary(self._index, str(directory / _FILE))
 
     @classmethod
-    def load(cls, directory: Path, hashes: HashArray) -> Self:
-        """Read FAISS's own file format."""
+    def load(cls, directory: Path, hashes: HashArray, *, residency: Residency = "mmap") -> Self:
+        """Read FAISS's own file format, always into private memory."""
         return cls(load_faiss().read_index_binary(str(directory / _FILE)), len(hashes))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the index as FAISS writes it, copies of the hashes included."""
+        if self._nbytes is None:
+            self._nbytes = int(load_faiss().serialize_index_binary(self._index).nbytes)
+        return self._nbytes
+
+    def explain(self, radius: int, k: int | None = None) -> str:
+        """Leave it to FAISS."""
+        kind = "exact" if self.exact else "approximate"
+        return f"{type(self._index).__name__} of FAISS over {self._n:,} hashes, {kind}"
 
     def __len__(self) -> int:
         return self._n

@@ -12,6 +12,7 @@ from fingerprint.index.backends.base import Backend, Neighbours, RangeResult, so
 
 if TYPE_CHECKING:
     from fingerprint.hash_arrays import HashArray
+    from fingerprint.typing import Residency
 
 __all__ = ["BACKEND", "LinearBackend"]
 
@@ -59,9 +60,18 @@ class LinearBackend(Backend):
         """Write nothing: the hashes are all there is."""
 
     @classmethod
-    def load(cls, directory: Path, hashes: HashArray) -> Self:
+    def load(cls, directory: Path, hashes: HashArray, *, residency: Residency = "mmap") -> Self:
         """Keep a view of the hashes."""
         return cls(hashes)
+
+    @property
+    def nbytes(self) -> int:
+        """Nothing of its own."""
+        return 0
+
+    def explain(self, radius: int, k: int | None = None) -> str:
+        """Say that every hash is compared."""
+        return f"compares all {len(self):,} hashes"
 
     def __len__(self) -> int:
         return len(self._words)
