@@ -45,6 +45,7 @@ from tests import naive
 EXACT = ("linear", "faiss-flat")
 OPTIONS: dict[str, list[dict[str, Any]]] = {
     "linear": [{}],
+    "mih": [{}, {"radius": 3, "workers": 1}],
     "faiss-flat": [{}],
     "faiss-ivf": [{}, {"cells": 8, "probes": 2}],
     "faiss-hnsw": [{}, {"links": 8, "ef_search": 16}],

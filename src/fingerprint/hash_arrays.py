@@ -16,7 +16,7 @@ from fingerprint.hashes import Hash, Kind, kind_of, packed_nbytes, require_same_
 if TYPE_CHECKING:
     from fingerprint.typing import I32, U8, U64
 
-__all__ = ["HashArray", "SegmentHashes"]
+__all__ = ["HashArray", "SegmentHashes", "read_only"]
 
 NO_QUALITY = -1
 
@@ -70,7 +70,7 @@ class HashArray(Sequence[Hash]):
             padded = np.zeros((packed.shape[0], 8 * ((packed.shape[1] + 7) // 8)), np.uint8)
             padded[:, : packed.shape[1]] = packed
             words = padded.view(np.uint64)
-        self._words: U64 = words
+        self._words: U64 = read_only(words)
         self.algorithm = algorithm
         self.bits = bits
         self.version = version
@@ -112,7 +112,7 @@ class HashArray(Sequence[Hash]):
         if quality is not None and quality.shape != words.shape[:1]:
             raise ValueError(f"quality: expected shape {words.shape[:1]}, got {quality.shape}")
         array = cls.__new__(cls)
-        array._words = words
+        array._words = read_only(words)
         array.algorithm = algorithm
         array.bits = bits
         array.version = version
@@ -363,6 +363,13 @@ class SegmentHashes:
 
     def __str__(self) -> str:
         return ",".join(self.segments.to_hex())
+
+
+def read_only(array: Any) -> Any:
+    """Return a view that cannot be written; kernels are compiled for nothing else."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def _quality_array(quality: Any, n: int) -> Any:

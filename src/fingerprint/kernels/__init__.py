@@ -11,9 +11,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fingerprint.kernels import bits, haar, markers, pdq, pdq_reference, resample
+    from fingerprint.kernels import (
+        bits,
+        haar,
+        markers,
+        mih,
+        mih_build,
+        pdq,
+        pdq_reference,
+        resample,
+    )
 
-__all__ = ["bits", "haar", "markers", "pdq", "pdq_reference", "resample"]
+__all__ = ["bits", "haar", "markers", "mih", "mih_build", "pdq", "pdq_reference", "resample"]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,31 +6,18 @@ byte order inside a word does not matter.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
 from fingerprint.kernels._jit import kernel
+from fingerprint.kernels.memory import popcount
 
 if TYPE_CHECKING:
     from fingerprint.typing import I32, I64, U64
 
 ROWS_PER_BLOCK = 2048
 """Rows compared at a time: their distances stay in the first-level cache."""
-
-
-@intrinsic  # type: ignore[untyped-decorator, unused-ignore]
-def _popcount(typingctx: Any, word: Any) -> Any:
-    """LLVM's ``ctpop``: one instruction, or a vector of them, where there is one."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        function = builder.module.declare_intrinsic("llvm.ctpop", [ir.IntType(64)])
-        return builder.call(function, args)
-
-    return types.uint64(types.uint64), codegen
 
 
 @kernel
@@ -40,22 +27,49 @@ def distances_to(words: U64, query: U64, out: I32) -> None:
     if w == 1:
         q0 = query[0]
         for i in range(n):
-            out[i] = np.int32(_popcount(words[i, 0] ^ q0))
+            out[i] = np.int32(popcount(words[i, 0] ^ q0))
     elif w == 4:
         q0, q1, q2, q3 = query[0], query[1], query[2], query[3]
         for i in range(n):
             out[i] = np.int32(
-                _popcount(words[i, 0] ^ q0)
-                + _popcount(words[i, 1] ^ q1)
-                + _popcount(words[i, 2] ^ q2)
-                + _popcount(words[i, 3] ^ q3)
+                popcount(words[i, 0] ^ q0)
+                + popcount(words[i, 1] ^ q1)
+                + popcount(words[i, 2] ^ q2)
+                + popcount(words[i, 3] ^ q3)
             )
     else:
         for i in range(n):
             total = np.uint64(0)
             for j in range(w):
-                total += _popcount(words[i, j] ^ query[j])
+                total += popcount(words[i, j] ^ query[j])
             out[i] = np.int32(total)
+
+
+@kernel
+def scan_one(
+    words: U64, query: U64, radius: int, rows: I64, distances: I32, found: int, buffer: I32
+) -> int:
+    """Append every row within ``radius`` of a query to ``rows[:found]``; return the new end.
+
+    What does not fit is counted but not written. ``buffer`` (`ROWS_PER_BLOCK`,) is
+    for the distances of a block.
+    """
+    n = words.shape[0]
+    for start in range(0, n, ROWS_PER_BLOCK):
+        stop = min(start + ROWS_PER_BLOCK, n)
+        block = buffer[: stop - start]
+        distances_to(words[start:stop], query, block)
+        hits = np.int64(0)
+        for i in range(block.size):
+            hits += np.int64(block[i] <= radius)
+        if hits:
+            for i in range(block.size):
+                if block[i] <= radius:
+                    if found < rows.size:
+                        rows[found] = start + i
+                        distances[found] = block[i]
+                    found += 1
+    return found
 
 
 @kernel
@@ -66,26 +80,11 @@ def scan_range(words: U64, queries: U64, radius: int, lims: I64, rows: I64, dist
     Returns how many there are in all; when that is more than fit in ``rows``,
     the surplus was counted but not written and the caller comes again.
     """
-    n = words.shape[0]
     buffer = np.empty(ROWS_PER_BLOCK, np.int32)
     found = 0
-    capacity = rows.size
     lims[0] = 0
     for qi in range(queries.shape[0]):
-        for start in range(0, n, ROWS_PER_BLOCK):
-            stop = min(start + ROWS_PER_BLOCK, n)
-            block = buffer[: stop - start]
-            distances_to(words[start:stop], queries[qi], block)
-            hits = np.int64(0)
-            for i in range(block.size):
-                hits += np.int64(block[i] <= radius)
-            if hits:
-                for i in range(block.size):
-                    if block[i] <= radius:
-                        if found < capacity:
-                            rows[found] = start + i
-                            distances[found] = block[i]
-                        found += 1
+        found = scan_one(words, queries[qi], radius, rows, distances, found, buffer)
         lims[qi + 1] = found
     return found
 

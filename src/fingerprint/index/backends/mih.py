@@ -1,0 +1,221 @@
+"""Multi-index hashing: exact, and for small radii a thousandth of a scan.
+
+Norouzi, Punjani and Fleet, "Fast Exact Search in Hamming Space with Multi-Index
+Hashing" (IEEE TPAMI 2014). What is different here: the number of chunks follows from
+n, chunks are chosen by how well they tell the hashes at hand apart, each has a radius
+of its own by cost, tables are bitmaps with ranks, and where a scan is cheaper (a large
+radius, a query amid a million copies) it scans. Nothing is ever left out.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from fingerprint import kernels
+from fingerprint.errors import CorruptIndexError
+from fingerprint.hash_arrays import read_only
+from fingerprint.index.backends.base import Backend, Neighbours, RangeResult, sorted_by_distance
+from fingerprint.index.multi_index import (
+    Planner,
+    Tables,
+    build_tables,
+    choose_chunks,
+    load_tables,
+    save_tables,
+)
+from fingerprint.index.multi_index.plan import ball_table
+
+if TYPE_CHECKING:
+    from fingerprint.hash_arrays import HashArray
+    from fingerprint.index.multi_index import Plan
+    from fingerprint.typing import I32, I64, U64, Residency
+
+__all__ = ["BACKEND", "MihBackend"]
+
+_FIRST_CAPACITY = 64
+_QUERIES_A_TASK = 256
+
+
+class MihBackend(Backend):
+    """Look up the chunks of a query in tables of the chunks of all hashes."""
+
+    name = "mih"
+    exact = True
+
+    def __init__(self, hashes: HashArray, tables: Tables) -> None:
+        self._words = hashes.words
+        self._bits = self.max_radius = hashes.bits
+        self._tables = tables
+        ends = tables.starts + tables.lengths
+        lims = np.zeros((len(tables.chunks.bits) + 1, 4), np.int64)
+        lims[:, 0] = tables.chunks.cut
+        lims[:-1, 1:] = tables.starts
+        lims[1:, 1:] = np.maximum(lims[1:, 1:], ends)
+        # A view of a file cannot be written; kernels are compiled for that alone.
+        self._arrays = (
+            read_only(tables.chunks.places),
+            read_only(lims),
+            read_only(tables.chunks.masks),
+            read_only(tables.groups),
+            read_only(tables.slots),
+            read_only(tables.lists),
+        )
+        self._planner = Planner(tables.chunks.widths, tables.shares, *hashes.words.shape)
+
+    @classmethod
+    def build(
+        cls, hashes: HashArray, *, radius: int | None = None, workers: int | None = None
+    ) -> Self:
+        """Choose the chunks and fill their tables.
+
+        Parameters
+        ----------
+        hashes : HashArray
+            What to index; kept, not copied.
+        radius : int, optional
+            For which radius in bits a search shall be fastest; any radius may be
+            asked. An eighth of the bits by default, which is PDQ's 31.
+        workers : int, optional
+            Threads; all processors by default.
+        """
+        target = max(0, hashes.bits // 8 - 1) if radius is None else radius
+        if not 0 <= target <= hashes.bits:
+            raise ValueError(f"radius: expected 0 to {hashes.bits}, got {target}")
+        chunks, shares = choose_chunks(hashes.words, hashes.bits, target)
+        return cls(hashes, build_tables(hashes.words, chunks, shares, workers))
+
+    def range_search(self, queries: HashArray, radius: int, *, workers: int = 1) -> RangeResult:
+        """Find all rows within ``radius`` bits, inclusive.
+
+        With ``workers``, so many threads share the queries among them.
+        """
+        plan = self._planner.plan(min(radius, self._bits))
+        words = queries.words
+        if workers < 2 or len(words) < 2 * _QUERIES_A_TASK:
+            return self._search(words, radius, plan)
+        parts = [words[i : i + _QUERIES_A_TASK] for i in range(0, len(words), _QUERIES_A_TASK)]
+        with ThreadPoolExecutor(workers) as pool:
+            found = list(pool.map(lambda part: self._search(part, radius, plan), parts))
+        counts = np.concatenate([np.diff(one.lims) for one in found])
+        return RangeResult(
+            np.concatenate(([0], np.cumsum(counts))).astype(np.int64),
+            np.concatenate([one.rows for one in found]),
+            np.concatenate([one.distances for one in found]),
+        )
+
+    def _search(self, words: U64, radius: int, plan: Plan) -> RangeResult:
+        lims = np.empty(len(words) + 1, np.int64)
+        capacity = _FIRST_CAPACITY + len(words)
+        while True:
+            rows = np.empty(capacity, np.int64)
+            distances = np.empty(capacity, np.int32)
+            found = self._fill(words, radius, plan, lims, rows, distances)
+            if found <= capacity:
+                break
+            capacity = found
+        if found == kernels.mih.BROKEN:
+            raise CorruptIndexError("", "the tables of a segment do not fit its hashes")
+        result = RangeResult(lims, rows[:found], distances[:found])
+        if found > kernels.mih.SORTED_HERE and np.diff(lims).max() > kernels.mih.SORTED_HERE:
+            return sorted_by_distance(*result)
+        return result
+
+    def _fill(
+        self, words: U64, radius: int, plan: Plan, lims: I64, rows: I64, distances: I32
+    ) -> int:
+        budget = -1 if plan.scans else plan.budget
+        return int(
+            kernels.mih.search_range(
+                self._words,
+                words,
+                radius,
+                *self._arrays,
+                plan.radii,
+                plan.mask_lims,
+                plan.masks,
+                ball_table(),
+                budget,
+                plan.most_found,
+                lims,
+                rows,
+                distances,
+            )
+        )
+
+    def nearest(self, queries: HashArray, k: int) -> Neighbours:
+        """Search within growing radii until there are k; scan when that is cheaper."""
+        rows = np.empty((len(queries), k), np.int64)
+        distances = np.empty((len(queries), k), np.int32)
+        steps = self._steps()
+        for i in range(len(queries)):
+            words = queries.words[i : i + 1]
+            for radius in steps:
+                found = self._search(words, radius, self._planner.plan(radius))
+                if found.rows.size >= k:
+                    rows[i], distances[i] = found.rows[:k], found.distances[:k]
+                    break
+            else:
+                kernels.bits.scan_nearest(
+                    self._words, words, k, rows[i : i + 1], distances[i : i + 1]
+                )
+        return Neighbours(rows, distances)
+
+    def _steps(self) -> list[int]:
+        """Return radii whose costs double, as long as they all cost less than a scan."""
+        steps: list[int] = []
+        spent = 0.0
+        for radius in range(self._bits + 1):
+            cost = self._planner.plan(radius).cost_ns
+            if spent + cost >= self._planner.scan_ns:
+                break
+            if not steps or cost >= 2 * self._planner.plan(steps[-1]).cost_ns:
+                steps.append(radius)
+                spent += cost
+        return steps
+
+    def save(self, directory: Path) -> None:
+        """Write the tables."""
+        save_tables(self._tables, directory)
+
+    @classmethod
+    def load(cls, directory: Path, hashes: HashArray, *, residency: Residency = "mmap") -> Self:
+        """Map the tables, or copy them into huge pages.
+
+        Raises
+        ------
+        CorruptIndexError
+            They are damaged.
+        """
+        tables = load_tables(directory, residency)
+        if tables.chunks.n_words != hashes.words.shape[1]:
+            raise CorruptIndexError(str(directory), "its tables are those of other hashes")
+        return cls(hashes, tables)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the tables."""
+        return self._tables.nbytes
+
+    def explain(self, radius: int, k: int | None = None) -> str:
+        """Say how many chunks are searched and what that and a scan are thought to cost."""
+        scan_ms = self._planner.scan_ns / 1e6
+        if k is not None:
+            return f"radii {self._steps()} until there are {k}, then a scan of {scan_ms:.2g} ms"
+        plan = self._planner.plan(radius)
+        if plan.scans:
+            return f"scans {len(self):,} hashes in {scan_ms:.2g} ms: cheaper at radius {radius}"
+        return (
+            f"{int((plan.radii >= 0).sum())} of {len(plan.radii)} chunks of "
+            f"{min(self._tables.chunks.widths)} to {max(self._tables.chunks.widths)} bits: "
+            f"{plan.cost_ns / 1e6:.2g} ms, a scan {scan_ms:.2g} ms (estimates)"
+        )
+
+    def __len__(self) -> int:
+        return len(self._words)
+
+
+BACKEND = MihBackend
