@@ -9,7 +9,7 @@ import numpy as np
 from fingerprint.algorithms import HashAlgorithm, SegmentAlgorithm, algorithm_names, get_algorithm
 from fingerprint.hash_arrays import HashArray
 from fingerprint.hashes import Hash
-from fingerprint.index import Index
+from fingerprint.index import Index, get_backend
 
 __all__ = ["warmup"]
 
@@ -51,3 +51,9 @@ def warmup(progress: Callable[[str], object] | None = None) -> None:
         index.within(query, bits)
         index.nearest(query, 2)
         hashes.distances(query)
+    tell("multi-index")
+    packed = generator.integers(0, 256, (2000, 8), dtype=np.uint8)
+    hashes = HashArray(packed, "warmup")
+    tables = get_backend("mih").build(hashes)
+    tables.range_search(hashes[:2], 2)
+    tables.nearest(hashes[:1], 1)

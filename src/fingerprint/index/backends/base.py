@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["Backend", "Neighbours", "RangeResult", "sorted_by_distance"]
 
 
+_ROW_BITS = 40
+
+
 class RangeResult(NamedTuple):
     """Rows within reach of each query.
 
@@ -29,6 +32,13 @@ class RangeResult(NamedTuple):
 
 def sorted_by_distance(lims: I64, rows: I64, distances: I32) -> RangeResult:
     """Order each query's rows by distance, then row."""
+    if lims.size == 2:
+        # One sort of numbers is several times faster than a sort by two keys.
+        both = (distances.astype(np.int64) << _ROW_BITS) | rows
+        both.sort()
+        return RangeResult(
+            lims, both & ((1 << _ROW_BITS) - 1), (both >> _ROW_BITS).astype(np.int32)
+        )
     query = np.repeat(np.arange(lims.size - 1), np.diff(lims))
     order = np.lexsort((rows, distances, query))
     return RangeResult(lims, rows[order], distances[order])

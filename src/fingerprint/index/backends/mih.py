@@ -10,7 +10,10 @@ radius, a query amid a million copies) it scans. Nothing is ever left out.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -21,13 +24,14 @@ from fingerprint.hash_arrays import read_only
 from fingerprint.index.backends.base import Backend, Neighbours, RangeResult, sorted_by_distance
 from fingerprint.index.multi_index import (
     Planner,
+    Speed,
     Tables,
+    ball_table,
     build_tables,
     choose_chunks,
     load_tables,
     save_tables,
 )
-from fingerprint.index.multi_index.plan import ball_table
 
 if TYPE_CHECKING:
     from fingerprint.hash_arrays import HashArray
@@ -38,6 +42,10 @@ __all__ = ["BACKEND", "MihBackend"]
 
 _FIRST_CAPACITY = 64
 _QUERIES_A_TASK = 256
+_QUERIES_TIMED = 32
+
+_MEASURED_FROM = 20_000
+"""Hashes from which timing a few look-ups is a small part of the build."""
 
 
 class MihBackend(Backend):
@@ -64,7 +72,8 @@ class MihBackend(Backend):
             read_only(tables.slots),
             read_only(tables.lists),
         )
-        self._planner = Planner(tables.chunks.widths, tables.shares, *hashes.words.shape)
+        n, w = hashes.words.shape
+        self._planner = Planner(tables.chunks.widths, tables.shares, n, w, tables.speed)
 
     @classmethod
     def build(
@@ -86,7 +95,35 @@ class MihBackend(Backend):
         if not 0 <= target <= hashes.bits:
             raise ValueError(f"radius: expected 0 to {hashes.bits}, got {target}")
         chunks, shares = choose_chunks(hashes.words, hashes.bits, target)
-        return cls(hashes, build_tables(hashes.words, chunks, shares, workers))
+        tables = build_tables(hashes.words, chunks, shares, workers)
+        backend = cls(hashes, tables)
+        if len(hashes) < _MEASURED_FROM or not chunks.bits:
+            return backend
+        return cls(hashes, replace(tables, speed=backend._measured(target)))
+
+    def _measured(self, radius: int) -> Speed:
+        """Time a few look-ups and scans: rows with a few bits changed, among these hashes."""
+        generator = np.random.default_rng(0)
+        queries = self._words[:: max(1, len(self) // _QUERIES_TIMED)][:_QUERIES_TIMED].copy()
+        for query in queries:
+            for bit in generator.integers(0, self._bits, radius // 2):
+                query[bit >> 6] ^= np.uint64(1) << np.uint64(bit & 63)
+        words = read_only(queries)
+        plan = self._planner.plan(radius)
+        scan = replace(plan, scans=True)
+        scan_s, search_s = [], []
+        for i in range(len(words)):
+            search_s.append(self._timed(words[i : i + 1], radius, plan))
+            if i % 8 == 0:
+                scan_s.append(self._timed(words[i : i + 1], radius, scan))
+        ratio = 1.0 if plan.scans else float(np.median(search_s)) * 1e9 / plan.cost_ns
+        # The fastest scan: one that finds much spends its time on that.
+        return Speed(min(max(ratio, 0.1), 100.0), min(scan_s) * 1e9)
+
+    def _timed(self, query: U64, radius: int, plan: Plan) -> float:
+        before = perf_counter()
+        self._search(query, radius, plan)
+        return perf_counter() - before
 
     def range_search(self, queries: HashArray, radius: int, *, workers: int = 1) -> RangeResult:
         """Find all rows within ``radius`` bits, inclusive.
@@ -150,7 +187,7 @@ class MihBackend(Backend):
         """Search within growing radii until there are k; scan when that is cheaper."""
         rows = np.empty((len(queries), k), np.int64)
         distances = np.empty((len(queries), k), np.int32)
-        steps = self._steps()
+        steps = self._steps
         for i in range(len(queries)):
             words = queries.words[i : i + 1]
             for radius in steps:
@@ -164,18 +201,20 @@ class MihBackend(Backend):
                 )
         return Neighbours(rows, distances)
 
-    def _steps(self) -> list[int]:
-        """Return radii whose costs double, as long as they all cost less than a scan."""
+    @cached_property
+    def _steps(self) -> tuple[int, ...]:
+        """Radii whose costs double, as long as they all cost less than a scan."""
         steps: list[int] = []
-        spent = 0.0
+        last = spent = 0.0
         for radius in range(self._bits + 1):
-            cost = self._planner.plan(radius).cost_ns
+            cost = self._planner.cost_ns(radius)
             if spent + cost >= self._planner.scan_ns:
                 break
-            if not steps or cost >= 2 * self._planner.plan(steps[-1]).cost_ns:
+            if cost >= 2 * last:
                 steps.append(radius)
+                last = cost
                 spent += cost
-        return steps
+        return tuple(steps)
 
     def save(self, directory: Path) -> None:
         """Write the tables."""
@@ -204,14 +243,15 @@ class MihBackend(Backend):
         """Say how many chunks are searched and what that and a scan are thought to cost."""
         scan_ms = self._planner.scan_ns / 1e6
         if k is not None:
-            return f"radii {self._steps()} until there are {k}, then a scan of {scan_ms:.2g} ms"
+            return f"radii {self._steps} until there are {k}, then a scan of {scan_ms:.2g} ms"
         plan = self._planner.plan(radius)
+        how = "measured when it was built" if self._tables.speed else "estimated"
         if plan.scans:
             return f"scans {len(self):,} hashes in {scan_ms:.2g} ms: cheaper at radius {radius}"
         return (
             f"{int((plan.radii >= 0).sum())} of {len(plan.radii)} chunks of "
             f"{min(self._tables.chunks.widths)} to {max(self._tables.chunks.widths)} bits: "
-            f"{plan.cost_ns / 1e6:.2g} ms, a scan {scan_ms:.2g} ms (estimates)"
+            f"{plan.cost_ns / 1e6:.2g} ms, a scan {scan_ms:.2g} ms ({how})"
         )
 
     def __len__(self) -> int:

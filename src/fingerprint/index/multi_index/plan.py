@@ -7,7 +7,6 @@ here for all radii at once.
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,7 +17,7 @@ import numpy as np
 if TYPE_CHECKING:
     from fingerprint.typing import F64, I64, U32
 
-__all__ = ["MAX_CHUNK_RADIUS", "Plan", "Planner"]
+__all__ = ["MAX_CHUNK_RADIUS", "Plan", "Planner", "Speed", "ball_table", "estimated_scan_ns"]
 
 MAX_CHUNK_RADIUS = 6
 GROUP_BITS = 5
@@ -26,12 +25,34 @@ MASK_BITS = 26
 PADDING = 64
 """Entries after the last mask, which the kernel reads ahead."""
 
-# Nanoseconds on one thread, measured with benchmarks/lookup.py on a Sapphire Rapids
-# machine at 1 and 10 million hashes; only their proportions matter here.
+# Nanoseconds on one thread of a Sapphire Rapids machine, fitted to look-ups in 0.1 to 10
+# million random hashes. Chunks are chosen by their proportions; `MihBackend.build`
+# measures how this machine and these hashes compare.
 GROUP_NS = 5.0
 CANDIDATE_NS = 20.0
 CHUNK_NS = 150.0
 SCAN_WORD_NS = 0.5
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What was measured on the machine, beside the estimates.
+
+    Parameters
+    ----------
+    table_ratio : float
+        Measured over estimated time of a search through the tables.
+    scan_ns : float
+        Nanoseconds of comparing a query with every hash.
+    """
+
+    table_ratio: float
+    scan_ns: float
+
+
+def estimated_scan_ns(n: int, n_words: int) -> float:
+    """Estimate what comparing a query with ``n`` hashes costs, in ns."""
+    return CHUNK_NS + SCAN_WORD_NS * n_words * n
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,14 +97,29 @@ class Planner:
         Share of the rows that are within so many bits of a query in a chunk.
     n, n_words : int
         Rows, and 64-bit words of each.
+    speed : Speed, optional
+        What was measured; else the estimates hold.
     """
 
-    def __init__(self, widths: tuple[int, ...], shares: F64, n: int, n_words: int) -> None:
+    def __init__(
+        self,
+        widths: tuple[int, ...],
+        shares: F64,
+        n: int,
+        n_words: int,
+        speed: Speed | None = None,
+    ) -> None:
+        speed = speed or Speed(1.0, estimated_scan_ns(n, n_words))
         self._widths = widths
-        self.scan_ns = CHUNK_NS + SCAN_WORD_NS * n_words * n
-        self._budget = max(64, int(self.scan_ns / CANDIDATE_NS))
+        self.scan_ns = speed.scan_ns
+        self._budget = max(64, int(self.scan_ns / (CANDIDATE_NS * speed.table_ratio)))
         self._plans: dict[int, Plan] = {}
-        self._costs, self._choices = _solve(_chunk_costs(widths, shares, n))
+        costs, self._choices = _solve(_chunk_costs(widths, shares, n))
+        self._costs = speed.table_ratio * costs
+
+    def cost_ns(self, radius: int) -> float:
+        """Return what a search is thought to cost, without planning it."""
+        return min(float(self._costs[radius + 1 :].min(initial=np.inf)), self.scan_ns)
 
     def plan(self, radius: int) -> Plan:
         """Return the cheapest plan that finds everything within ``radius`` bits."""
@@ -159,15 +195,13 @@ def _group_masks(width: int, radius: int) -> U32:
     Eight groups share a cache line: those that differ in their three low bits.
     """
     near = min(3, width)
-    masks = []
-    for n_far in range(min(radius, width - near) + 1):
-        for places in itertools.combinations(range(near, width), n_far):
-            far = sum(1 << place for place in places)
-            for low in range(1 << near):
-                rest = radius - n_far - low.bit_count()
-                if rest >= 0:
-                    masks.append((rest << MASK_BITS) | far | low)
-    return np.array(masks, np.uint32)
+    far = np.arange(1 << (width - near), dtype=np.uint32)
+    far = far[np.bitwise_count(far) <= radius, None] << np.uint32(near)
+    masks = far | np.arange(1 << near, dtype=np.uint32)
+    rest = radius - np.bitwise_count(masks).astype(np.int64)
+    left: U32 = (rest.astype(np.uint32) << np.uint32(MASK_BITS)) | masks
+    chosen: U32 = left[rest >= 0]
+    return chosen
 
 
 @lru_cache(maxsize=1)

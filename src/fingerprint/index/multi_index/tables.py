@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from fingerprint import kernels
 from fingerprint.errors import CorruptIndexError
 from fingerprint.index.backends.residency import huge_array, hugepage_copy
 from fingerprint.index.multi_index.chunks import Chunks
+from fingerprint.index.multi_index.plan import Speed
 
 if TYPE_CHECKING:
     from fingerprint.typing import F64, I64, U32, U64, Residency
@@ -35,6 +36,8 @@ class Tables:
         The bits of each chunk.
     shares : ndarray of float64, shape (m, MAX_CHUNK_RADIUS + 1)
         What `choose_chunks` estimated.
+    speed : Speed or None
+        What was measured once the tables were there.
     starts, lengths : ndarray of int64, shape (m, 3)
         Where each chunk's part of ``groups``, ``slots`` and ``lists`` begins, and how
         long it is.
@@ -44,6 +47,7 @@ class Tables:
 
     chunks: Chunks
     shares: F64
+    speed: Speed | None
     starts: I64
     lengths: I64
     groups: U64
@@ -89,7 +93,7 @@ def build_tables(words: U64, chunks: Chunks, shares: F64, workers: int | None = 
 
     with ThreadPoolExecutor(min(workers or os.cpu_count() or 1, max(m, 1))) as pool:
         list(pool.map(build, range(m)))
-    return Tables(chunks, shares, starts, lengths, groups, slots, lists)
+    return Tables(chunks, shares, None, starts, lengths, groups, slots, lists)
 
 
 def _partitioned(words: U64, chunks: Chunks, c: int) -> tuple[U64, I64, int]:
@@ -137,6 +141,7 @@ def save_tables(tables: Tables, directory: Path) -> None:
         "n_words": tables.chunks.n_words,
         "shares": tables.shares.tolist(),
         "lengths": tables.lengths.tolist(),
+        "speed": asdict(tables.speed) if tables.speed else None,
     }
     (directory / _LAYOUT).write_text(json.dumps(layout), encoding="ascii")
 
@@ -154,6 +159,7 @@ def load_tables(directory: Path, residency: Residency) -> Tables:
         chunks = Chunks(tuple(tuple(chunk) for chunk in layout["bits"]), layout["n_words"])
         lengths = np.array(layout["lengths"], np.int64).reshape(len(chunks.bits), 3)
         shares = np.array(layout["shares"], np.float64).reshape(len(chunks.bits), -1)
+        speed = Speed(**layout["speed"]) if layout["speed"] else None
         arrays = [_mapped(directory / f"{name}.npy", dtype) for name, dtype in _ARRAYS.items()]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CorruptIndexError(str(directory), f"its tables: {error}") from error
@@ -165,7 +171,7 @@ def load_tables(directory: Path, residency: Residency) -> Tables:
     starts = np.cumsum(lengths, axis=0) - lengths
     if residency == "huge":
         arrays = [hugepage_copy(array) for array in arrays]
-    return Tables(chunks, shares, starts, lengths, *arrays)
+    return Tables(chunks, shares, speed, starts, lengths, *arrays)
 
 
 def _mapped(path: Path, dtype: Any) -> Any:
