@@ -37,7 +37,7 @@ RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 # One file each, by the name that users type: they may share a base, not each other.
 PLUGINS = {
     "algorithms": {"base", "registry", "grid"},
-    "index/backends": {"base", "registry", "faiss_common"},
+    "index/backends": {"base", "choice", "faiss_common", "registry", "residency", "scan"},
 }
 # A variant that is built on another algorithm says so by importing it.
 BUILT_ON = {

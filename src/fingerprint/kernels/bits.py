@@ -46,6 +46,22 @@ def distances_to(words: U64, query: U64, out: I32) -> None:
 
 
 @kernel
+def _append_hits(block: I32, radius: int, start: int, rows: I64, distances: I32, found: int) -> int:
+    """Append the rows of a block that are within the radius; return the new end."""
+    hits = np.int64(0)
+    for i in range(block.size):
+        hits += np.int64(block[i] <= radius)
+    if hits:
+        for i in range(block.size):
+            if block[i] <= radius:
+                if found < rows.size:
+                    rows[found] = start + i
+                    distances[found] = block[i]
+                found += 1
+    return found
+
+
+@kernel
 def scan_one(
     words: U64, query: U64, radius: int, rows: I64, distances: I32, found: int, buffer: I32
 ) -> int:
@@ -59,33 +75,33 @@ def scan_one(
         stop = min(start + ROWS_PER_BLOCK, n)
         block = buffer[: stop - start]
         distances_to(words[start:stop], query, block)
-        hits = np.int64(0)
-        for i in range(block.size):
-            hits += np.int64(block[i] <= radius)
-        if hits:
-            for i in range(block.size):
-                if block[i] <= radius:
-                    if found < rows.size:
-                        rows[found] = start + i
-                        distances[found] = block[i]
-                    found += 1
+        found = _append_hits(block, radius, start, rows, distances, found)
     return found
 
 
 @kernel
-def scan_range(words: U64, queries: U64, radius: int, lims: I64, rows: I64, distances: I32) -> int:
+def scan_range(
+    words: U64, queries: U64, radius: int, owners: I32, rows: I64, distances: I32
+) -> int:
     """Find every row within ``radius`` (inclusive) of each query.
 
-    Results of query ``i`` stand in ``rows[lims[i]:lims[i + 1]]`` in row order.
-    Returns how many there are in all; when that is more than fit in ``rows``,
-    the surplus was counted but not written and the caller comes again.
+    ``owners`` receives the query that each result belongs to. Every query meets a
+    block of rows while that is in the cache, so results stand in order of blocks,
+    then queries, then rows. Returns how many there are in all; when that is more than
+    fit, the surplus was counted but not written and the caller comes again.
     """
+    n = words.shape[0]
     buffer = np.empty(ROWS_PER_BLOCK, np.int32)
     found = 0
-    lims[0] = 0
-    for qi in range(queries.shape[0]):
-        found = scan_one(words, queries[qi], radius, rows, distances, found, buffer)
-        lims[qi + 1] = found
+    for start in range(0, n, ROWS_PER_BLOCK):
+        stop = min(start + ROWS_PER_BLOCK, n)
+        block = buffer[: stop - start]
+        for qi in range(queries.shape[0]):
+            distances_to(words[start:stop], queries[qi], block)
+            before = found
+            found = _append_hits(block, radius, start, rows, distances, found)
+            if found > before:
+                owners[before : min(found, owners.size)] = np.int32(qi)
     return found
 
 

@@ -262,8 +262,6 @@ def _search_one(
     rows: I64, distances: I32, at: int,
 ) -> int:  # fmt: skip
     """Search every chunk; returns the new end of the results, `GIVEN_UP` or `BROKEN`."""
-    if budget < 0:
-        return GIVEN_UP
     for c in range(chunks.shape[0]):
         if radii[c] < 0:
             continue
@@ -316,7 +314,7 @@ def search_range(
         How to search: each chunk's radius (-1: not at all), its part of ``masks``, and
         by bits left to flip and low bits of a value the bitmap of values in reach.
     budget
-        Candidates of a query beyond which it is scanned; -1 for a scan at once.
+        Candidates of a query beyond which it is scanned.
     most_found
         Values in reach in the largest chunk.
     result_lims, rows, distances

@@ -5,18 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-import numpy as np
-
-from fingerprint import kernels
-from fingerprint.index.backends.base import Backend, Neighbours, RangeResult, sorted_by_distance
+from fingerprint.index.backends.base import Backend, Neighbours, RangeResult
+from fingerprint.index.backends.scan import scanned_nearest, scanned_range
 
 if TYPE_CHECKING:
     from fingerprint.hash_arrays import HashArray
     from fingerprint.typing import Residency
 
 __all__ = ["BACKEND", "LinearBackend"]
-
-_FIRST_CAPACITY = 1024
 
 
 class LinearBackend(Backend):
@@ -36,25 +32,11 @@ class LinearBackend(Backend):
 
     def range_search(self, queries: HashArray, radius: int) -> RangeResult:
         """Compare every query with every row."""
-        lims = np.zeros(len(queries) + 1, np.int64)
-        capacity = _FIRST_CAPACITY
-        while True:
-            rows = np.empty(capacity, np.int64)
-            distances = np.empty(capacity, np.int32)
-            found = kernels.bits.scan_range(
-                self._words, queries.words, radius, lims, rows, distances
-            )
-            if found <= capacity:
-                break
-            capacity = found
-        return sorted_by_distance(lims, rows[:found], distances[:found])
+        return scanned_range(self._words, queries.words, radius)
 
     def nearest(self, queries: HashArray, k: int) -> Neighbours:
         """Compare every query with every row and keep the k nearest."""
-        rows = np.empty((len(queries), k), np.int64)
-        distances = np.empty((len(queries), k), np.int32)
-        kernels.bits.scan_nearest(self._words, queries.words, k, rows, distances)
-        return Neighbours(rows, distances)
+        return scanned_nearest(self._words, queries.words, k)
 
     def save(self, directory: Path) -> None:
         """Write nothing: the hashes are all there is."""

@@ -22,6 +22,7 @@ from fingerprint import kernels
 from fingerprint.errors import CorruptIndexError
 from fingerprint.hash_arrays import read_only
 from fingerprint.index.backends.base import Backend, Neighbours, RangeResult, sorted_by_distance
+from fingerprint.index.backends.scan import scanned_nearest, scanned_range
 from fingerprint.index.multi_index import (
     Planner,
     Speed,
@@ -145,6 +146,8 @@ class MihBackend(Backend):
         )
 
     def _search(self, words: U64, radius: int, plan: Plan) -> RangeResult:
+        if plan.scans:
+            return scanned_range(self._words, words, radius)
         lims = np.empty(len(words) + 1, np.int64)
         capacity = _FIRST_CAPACITY + len(words)
         while True:
@@ -164,7 +167,6 @@ class MihBackend(Backend):
     def _fill(
         self, words: U64, radius: int, plan: Plan, lims: I64, rows: I64, distances: I32
     ) -> int:
-        budget = -1 if plan.scans else plan.budget
         return int(
             kernels.mih.search_range(
                 self._words,
@@ -175,7 +177,7 @@ class MihBackend(Backend):
                 plan.mask_lims,
                 plan.masks,
                 ball_table(),
-                budget,
+                plan.budget,
                 plan.most_found,
                 lims,
                 rows,
@@ -196,9 +198,8 @@ class MihBackend(Backend):
                     rows[i], distances[i] = found.rows[:k], found.distances[:k]
                     break
             else:
-                kernels.bits.scan_nearest(
-                    self._words, words, k, rows[i : i + 1], distances[i : i + 1]
-                )
+                found_rows, found_distances = scanned_nearest(self._words, words, k)
+                rows[i], distances[i] = found_rows[0], found_distances[0]
         return Neighbours(rows, distances)
 
     @cached_property

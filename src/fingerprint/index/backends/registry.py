@@ -14,7 +14,7 @@ from fingerprint.index.backends.base import Backend
 __all__ = ["backend_names", "get_backend"]
 
 _GROUP = "fingerprint.backends"
-_NOT_BACKENDS = {"base", "choice", "faiss_common", "registry", "residency"}
+_NOT_BACKENDS = {"base", "choice", "faiss_common", "registry", "residency", "scan"}
 
 
 @lru_cache(maxsize=1)
