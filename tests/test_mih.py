@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -314,6 +315,32 @@ def test_missing_and_short_files_are_damage(tmp_path: Path) -> None:
         (folder / name).unlink()
         with pytest.raises(CorruptIndexError):
             MihBackend.load(folder, hashes)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"n_words": 2},
+        {"n_words": "x"},
+        {"bits": [[0, 1, 2]]},
+        {"lengths": [[1, 2, 3]]},
+        {"shares": []},
+        {"speed": {"warp": 9}},
+    ],
+    ids=str,
+)
+def test_a_layout_that_does_not_fit_is_damage(tmp_path: Path, change: dict[str, Any]) -> None:
+    hashes = hashes_of(random_rows(3000, 64, np.random.default_rng(8)))
+    MihBackend.build(hashes).save(tmp_path)
+    layout = json.loads((tmp_path / "mih.json").read_text())
+    (tmp_path / "mih.json").write_text(json.dumps(layout | change))
+    with pytest.raises(CorruptIndexError):
+        MihBackend.load(tmp_path, hashes)
+    for place in (64, -1, 10**6):
+        layout["bits"][0][0] = place
+        (tmp_path / "mih.json").write_text(json.dumps(layout))
+        with pytest.raises(CorruptIndexError):
+            MihBackend.load(tmp_path, hashes)
 
 
 @pytest.mark.parametrize("radius", range(MAX_CHUNK_RADIUS + 1))

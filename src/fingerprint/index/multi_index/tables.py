@@ -14,8 +14,8 @@ import numpy as np
 from fingerprint import kernels
 from fingerprint.errors import CorruptIndexError
 from fingerprint.index.backends.residency import huge_array, hugepage_copy
-from fingerprint.index.multi_index.chunks import Chunks
-from fingerprint.index.multi_index.plan import Speed
+from fingerprint.index.multi_index.chunks import MAX_CHUNK_BITS, Chunks
+from fingerprint.index.multi_index.plan import MAX_CHUNK_RADIUS, Speed
 
 if TYPE_CHECKING:
     from fingerprint.typing import F64, I64, U32, U64, Residency
@@ -66,8 +66,7 @@ def build_tables(words: U64, chunks: Chunks, shares: F64, workers: int | None = 
     Needs 12 bytes a row and thread beside the tables themselves.
     """
     n, m = len(words), len(chunks.bits)
-    low = [max(kernels.mih_build.GROUP_BITS, width) for width in chunks.widths]
-    sizes = np.array([(1 << bits) >> kernels.mih_build.GROUP_BITS for bits in low], np.int64)
+    sizes = np.array([_groups_of(width) for width in chunks.widths], np.int64)
     # Room for the worst case: what is not touched takes no memory.
     starts = np.zeros((m, 3), np.int64)
     starts[:, 0] = np.cumsum(sizes) - sizes
@@ -156,13 +155,14 @@ def load_tables(directory: Path, residency: Residency) -> Tables:
     """
     try:
         layout = json.loads((directory / _LAYOUT).read_text(encoding="ascii"))
-        chunks = Chunks(tuple(tuple(chunk) for chunk in layout["bits"]), layout["n_words"])
+        chunks = Chunks(tuple(tuple(chunk) for chunk in layout["bits"]), int(layout["n_words"]))
         lengths = np.array(layout["lengths"], np.int64).reshape(len(chunks.bits), 3)
         shares = np.array(layout["shares"], np.float64).reshape(len(chunks.bits), -1)
         speed = Speed(**layout["speed"]) if layout["speed"] else None
         arrays = [_mapped(directory / f"{name}.npy", dtype) for name, dtype in _ARRAYS.items()]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CorruptIndexError(str(directory), f"its tables: {error}") from error
+    _check_layout(directory, chunks, lengths, shares)
     for name, array, length in zip(_ARRAYS, arrays, lengths.sum(axis=0).tolist(), strict=True):
         if array.shape != (length,):
             raise CorruptIndexError(
@@ -172,6 +172,24 @@ def load_tables(directory: Path, residency: Residency) -> Tables:
     if residency == "huge":
         arrays = [hugepage_copy(array) for array in arrays]
     return Tables(chunks, shares, speed, starts, lengths, *arrays)
+
+
+def _check_layout(directory: Path, chunks: Chunks, lengths: I64, shares: F64) -> None:
+    """Refuse what would send a kernel beyond its arrays."""
+    positions = [p for chunk in chunks.bits for p in chunk]
+    if not all(type(p) is int and 0 <= p < 64 * chunks.n_words for p in positions):
+        raise CorruptIndexError(str(directory), f"{_LAYOUT}: a chunk has bits that no hash has")
+    sizes = [_groups_of(width) for width in chunks.widths]
+    if lengths[:, 0].tolist() != sizes or (lengths < 0).any():
+        raise CorruptIndexError(str(directory), f"{_LAYOUT}: lengths do not fit the chunks")
+    if shares.shape != (len(sizes), MAX_CHUNK_RADIUS + 1) or not np.isfinite(shares).all():
+        raise CorruptIndexError(str(directory), f"{_LAYOUT}: shares do not fit the chunks")
+
+
+def _groups_of(width: int) -> int:
+    if not 0 < width <= MAX_CHUNK_BITS:
+        return -1
+    return max(1, (1 << width) >> kernels.mih_build.GROUP_BITS)
 
 
 def _mapped(path: Path, dtype: Any) -> Any:
