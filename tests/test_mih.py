@@ -19,7 +19,7 @@ from fingerprint.index.backends import RangeResult, get_backend
 from fingerprint.index.backends.mih import MihBackend
 from fingerprint.index.multi_index import chunks as chunks_module
 from fingerprint.index.multi_index import plan as plan_module
-from fingerprint.index.multi_index.plan import MAX_CHUNK_RADIUS
+from fingerprint.index.multi_index.plan import MAX_CHUNK_RADIUS, Planner
 from fingerprint.testing import check_backend
 from fingerprint.typing import Residency
 from tests import naive
@@ -269,6 +269,18 @@ def test_residency(tmp_path: Path) -> None:
         assert loaded.nbytes == backend.nbytes
         found = loaded.range_search(hashes[:50], 31)
         assert same(found, expected)
+
+
+@pytest.mark.parametrize("bits", [64, 128, 256, 512])
+def test_a_million_hashes_of_any_size_get_tables(bits: int) -> None:
+    """By their estimates: nothing is built."""
+    rng = np.random.default_rng(bits)
+    sample = rng.integers(0, 2**64, (4096, bits // 64), dtype=np.uint64)
+    words = np.broadcast_to(sample[:, None], (4096, 256, bits // 64)).reshape(-1, bits // 64)
+    chunks, shares = chunks_module.choose_chunks(words, bits, bits // 8)
+    plan = Planner(chunks.widths, shares, len(words), bits // 64).plan(bits // 8)
+    assert not plan.scans
+    assert chunks_module._nbytes(chunks, len(words)) / len(words) <= 101 * max(1, bits / 256)
 
 
 def test_size_is_what_was_estimated() -> None:

@@ -34,11 +34,11 @@ LEAST_PAIRS = 16
 CONSTANT_BELOW = 0.005
 """A bit that fewer rows than this share have, or lack, is left out."""
 
-NBYTES_EACH = 66
-"""Largest size of the tables, in bytes a hash: with 32 for a 256-bit hash, below 100."""
+NBYTES_A_WORD = 16.5
+"""Largest size of the tables, in bytes a word of a hash: 66 for 256 bits, 98 with the hash."""
 
-SMALL_NBYTES = 96 << 20
-"""Tables up to this size are taken whatever that is a hash."""
+SMALL_NBYTES = 24 << 20
+"""Tables up to this size, a word of a hash, are taken whatever that is a hash."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def choose_chunks(words: U64, bits: int, radius: int) -> tuple[Chunks, F64]:
         dealt = _estimated(_dealt(telling, m), sample, n, radius)
         # Runs are the faster to build: dealing has to gain something.
         cut = dealt if dealt[0] < WORTH_DEALING * runs[0] else runs
-        small_enough = _nbytes(cut[1], n) <= max(NBYTES_EACH * n, SMALL_NBYTES)
+        small_enough = _nbytes(cut[1], n) <= max(w, 4) * max(NBYTES_A_WORD * n, SMALL_NBYTES)
         if small_enough and (best is None or cut[0] < best[0]):
             best = cut
     if best is None:
