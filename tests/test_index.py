@@ -35,8 +35,7 @@ from fingerprint.errors import (
 )
 from fingerprint.hash_arrays import HashArray
 from fingerprint.hashes import Hash
-from fingerprint.index import Index, backend_names
-from fingerprint.index import search as search_module
+from fingerprint.index import Index, backend_names, memory_store
 from fingerprint.index.backends import get_backend
 from fingerprint.testing import check_backend
 from fingerprint.testing.strategies import photo_like
@@ -159,8 +158,10 @@ class IndexMachine(RuleBasedStateMachine):
     @rule()
     def save_and_open(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
-            self.index.save(Path(folder) / "index")
-            self.index = Index.open(Path(folder) / "index")
+            self.index.snapshot(Path(folder) / "index")
+            with Index.open(Path(folder) / "index") as saved:
+                entries = list(saved.entries())
+        assert entries == list(self.index.entries())
 
     @rule(query=hash_of, radius=st.integers(0, 64))
     def within(self, query: Hash, radius: int) -> None:
@@ -221,7 +222,7 @@ TestFaissFlatIndex = pytest.mark.skipif(find_spec("faiss") is None, reason="fais
 @pytest.fixture
 def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rebuild and compact after a few entries instead of thousands."""
-    monkeypatch.setattr(search_module, "MIN_TAIL", 8)
+    monkeypatch.setattr(memory_store, "SEAL_ABOVE", 8)
 
 
 @pytest.mark.usefixtures("small_segments")

@@ -12,6 +12,7 @@
     ├ UnknownIdError(KeyError)
     ├ IndexFormatError(ValueError)
     │ └ CorruptIndexError
+    ├ IndexLockedError
     ├ UnsupportedOperationError(NotImplementedError)
     └ MissingExtraError(ImportError)
 
@@ -32,8 +33,10 @@ __all__ = [
     "HashFormatError",
     "IncompatibleHashError",
     "IndexFormatError",
+    "IndexLockedError",
     "LimitExceededError",
     "LowQualityWarning",
+    "MaintenanceWarning",
     "MissingExtraError",
     "UnknownAlgorithmError",
     "UnknownIdError",
@@ -185,6 +188,26 @@ class CorruptIndexError(IndexFormatError):
         return type(self), (self.path, self.detail)
 
 
+class IndexLockedError(FingerprintError):
+    """Somebody else holds what this call needs of an index.
+
+    Attributes
+    ----------
+    path : str
+        The index.
+    detail : str
+        Who holds what.
+    """
+
+    def __init__(self, path: str, detail: str) -> None:
+        super().__init__(f"{path}: {detail}")
+        self.path = path
+        self.detail = detail
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        return type(self), (self.path, self.detail)
+
+
 class UnsupportedOperationError(_RedactedError, NotImplementedError):
     """This algorithm or backend cannot do what was asked."""
 
@@ -211,3 +234,10 @@ class MissingExtraError(FingerprintError, ImportError):
 
 class LowQualityWarning(UserWarning):
     """A hash carries too little information for its distances to mean anything."""
+
+
+class MaintenanceWarning(UserWarning):
+    """Segments of an index could not be merged in the background.
+
+    Nothing is lost and every answer stays right; searches stay slower than they could be.
+    """

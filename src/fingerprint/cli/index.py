@@ -44,11 +44,8 @@ def command() -> None:
 @click.option("--backend", default="auto", show_default=True, help="How it is searched.")
 def create(index_path: Path, algorithm: str, backend: str) -> None:
     """Make an empty index."""
-    if index_path.exists():
-        raise click.UsageError(f"{index_path} exists already")
-    index = fp.Index(algorithm, backend=backend)
-    index.save(index_path)
-    click.echo(f"made {index_path}: {index.algorithm}, {index.bits} bits")
+    with fp.Index.create(index_path, algorithm, backend=backend) as index:
+        click.echo(f"made {index_path}: {index.algorithm}, {index.bits} bits")
 
 
 @command.command()
@@ -70,7 +67,17 @@ def add(
     All that could be read is added in one step, or nothing when the index cannot
     be written. Exit status 2 when a picture could not be read.
     """
-    index = fp.Index.open(index_path)
+    with fp.Index.open(index_path) as index:
+        return _add(index, paths, existing, all_files, options)
+
+
+def _add(
+    index: fp.Index,
+    paths: tuple[Path, ...],
+    existing: str,
+    all_files: bool,
+    options: dict[str, Any],
+) -> int:
     pictures = list(dict.fromkeys(find_pictures(paths, all_files=all_files)))
     known = [p for p in pictures if p in index]
     if known and existing == "error":
@@ -88,9 +95,7 @@ def add(
                 error = fp.DecodeError(result.source, "its name is not UTF-8: no id for an index")
                 failures.append(fp.Failure(result.source, error))
     if hashed:
-        index.remove(r.source for r in hashed if r.source in index)
-        index.add([r.source for r in hashed], [r.hash for r in hashed])
-        index.save(index_path)
+        index.upsert([r.source for r in hashed], [r.hash for r in hashed])
     skipped = f", {len(known)} were there already" if known and existing == "skip" else ""
     click.echo(f"added {len(hashed)} pictures{skipped}; {len(index)} entries now")
     report_failures(failures)
@@ -122,18 +127,32 @@ def search(
     """
     if nearest is not None and radius is not None:
         raise click.UsageError("--radius and -k exclude each other")
-    index = fp.Index.open(index_path)
-    if radius is not None and radius > index.bits:
-        raise click.UsageError(f"--radius: {index.algorithm} has {index.bits} bits")
-    pictures = list(find_pictures(paths, all_files=all_files))
-    queries, failures = _queries(index, pictures, turned=turned, options=options)
-    hashes = [query for _, query in queries]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", fp.LowQualityWarning)  # Said picture by picture below.
-        if nearest is None:
-            found = index.within_many(hashes, radius)
-        else:
-            found = index.nearest_many(hashes, nearest)
+    with fp.Index.open(index_path, read_only=True) as index:
+        if radius is not None and radius > index.bits:
+            raise click.UsageError(f"--radius: {index.algorithm} has {index.bits} bits")
+        pictures = list(find_pictures(paths, all_files=all_files))
+        queries, failures = _queries(index, pictures, turned=turned, options=options)
+        hashes = [query for _, query in queries]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", fp.LowQualityWarning)  # Said picture by picture below.
+            if nearest is None:
+                found = index.within_many(hashes, radius)
+            else:
+                found = index.nearest_many(hashes, nearest)
+        any_low = _print_found(index, queries, found, failures, as_json=as_json)
+    report_failures(failures)
+    return 2 if failures or any_low else 0 if any(found) else 1
+
+
+def _print_found(
+    index: fp.Index,
+    queries: list[tuple[str, Any]],
+    found: list[list[fp.Match]],
+    failures: list[fp.Failure],
+    *,
+    as_json: bool,
+) -> bool:
+    """Print what was found; return whether a picture had too little in it."""
     table = Table()
     for heading in ("picture", "match", "distance", "view", "quality"):
         right = heading in {"distance", "quality"}
@@ -153,8 +172,7 @@ def search(
             click.echo(json.dumps({"source": failure.source, "error": str(failure.error)}))
     else:
         console.print(table)
-    report_failures(failures)
-    return 2 if failures or any_low else 0 if any(found) else 1
+    return any_low
 
 
 def _is_utf8(name: str) -> bool:
@@ -189,8 +207,8 @@ def _add_rows(table: Table, picture: str, matches: list[fp.Match], *, low: bool)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def info(index_path: Path, as_json: bool) -> None:
     """Say what an index holds and how it is searched."""
-    facts = fp.Index.open(index_path).info()
-    facts["nbytes_on_disk"] = sum(f.stat().st_size for f in index_path.iterdir())
+    with fp.Index.open(index_path, read_only=True) as index:
+        facts = index.info()
     if as_json:
         click.echo(json.dumps(facts))
         return

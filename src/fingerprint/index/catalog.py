@@ -1,237 +1,362 @@
-"""An index on disk: one SQLite file in a directory of its own.
-
-Format 1. ``catalog.sqlite`` has the application id ``0x46505249`` ("FPRI") and
-the format as ``user_version``. Table ``facts`` holds name and value pairs
-(algorithm, version, bits, backend, backend options as JSON, the number of entries,
-and a SHA-256 of all that). Table ``entries`` holds one row an entry: ``seq``, ``id``,
-``hash`` (the packed bytes), ``quality`` (0 to 100, or -1), ``metadata`` (JSON).
-
-Both are readable by their owner alone: a list of hashes is sensitive.
-"""
+"""Reading an index on disk: connections to its catalog, and the view of its last commit."""
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import hashlib
 import json
 import os
 import sqlite3
-import tempfile
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import closing
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING
 
-from fingerprint.errors import CorruptIndexError, IndexFormatError
+import numpy as np
 
-__all__ = ["CATALOG", "FORMAT", "CatalogFacts", "EntryRow", "read_catalog", "write_catalog"]
+from fingerprint.errors import CorruptIndexError
+from fingerprint.index.rows import EntryRow
+from fingerprint.index.segments import Segment, damaged, open_segment
+from fingerprint.index.store import EntryGoneError
+from fingerprint.index.tables import (
+    CATALOG,
+    SQLITE_ERRORS,
+    connect_reader,
+    read_facts,
+    read_state,
+    typed_error,
+)
+from fingerprint.index.view import Rows, View, words_of
 
-CATALOG = "catalog.sqlite"
-FORMAT = 1
-_APPLICATION_ID = 0x46505249
-_SQLITE_MAGIC = b"SQLite format 3\0"
-_DRAFT = ".catalog-"
-_STALE_AFTER_S = 3600.0
-_SUPPORTED = f"an index of format {FORMAT} (Index.save or `fingerprint index create` makes one)"
+if TYPE_CHECKING:
+    from fingerprint.index.view import Part, State
+    from fingerprint.typing import I64, Residency
 
-_SCHEMA = """
-CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE entries (
-    seq INTEGER PRIMARY KEY,
-    id TEXT NOT NULL UNIQUE,
-    hash BLOB NOT NULL,
-    quality INTEGER NOT NULL,
-    metadata TEXT NOT NULL
-) STRICT;
-"""
+__all__ = [
+    "Catalog",
+    "Snapshot",
+    "find_row",
+    "iterate_rows",
+    "left_by_fork",
+    "read_manifest",
+    "read_removals",
+    "rows_in_memory",
+    "sequence_number",
+]
 
+_ROWS_AT_ONCE = 4096
+_ATTEMPTS = 20
+_BY_SEQ = "SELECT * FROM entries WHERE seq = ?"
+_BY_SEQS = "SELECT * FROM entries WHERE seq IN (SELECT value FROM json_each(?))"
+_BY_NAME = "SELECT * FROM entries WHERE seq = (SELECT seq FROM names WHERE id = ?)"
+_AFTER = "SELECT * FROM entries WHERE seq > ? ORDER BY seq LIMIT ?"
 
-class CatalogFacts(NamedTuple):
-    """What an index is, beside its entries."""
-
-    algorithm: str
-    version: int
-    bits: int
-    backend: str
-    backend_options: dict[str, Any]
+# Connections that a fork left in the child. Closing them there would disturb the
+# parent's locks and log, and so would collecting them.
+left_by_fork: list[object] = []
 
 
-class EntryRow(NamedTuple):
-    """One entry as it is stored; ``metadata`` is JSON text."""
+class _Connection:
+    """A connection for reading, and what it knew of the last commit."""
 
-    id: str
-    packed: bytes
-    quality: int
-    metadata: str
+    def __init__(self, path: Path) -> None:
+        self.db = connect_reader(path)
+        self.seen = -1
+
+    def data_version(self) -> int:
+        """Return a number that changes when anybody commits."""
+        version: int = self.db.execute("PRAGMA data_version").fetchone()[0]
+        return version
 
 
-def write_catalog(directory: Path, facts: CatalogFacts, entries: Iterable[EntryRow]) -> None:
-    """Write a catalog into ``directory``, replacing the one that is there.
+class Snapshot:
+    """The index as one read transaction sees it."""
 
-    The new file is complete and on the disk before it takes the old one's name:
-    whenever the machine stops, one of the two is there and whole.
+    def __init__(self, db: sqlite3.Connection, directory: Path, view: Callable[[], View]) -> None:
+        self._db = db
+        self._directory = directory
+        self._view = view
 
-    Raises
-    ------
-    IndexFormatError
-        Something that is no index is in the way.
-    OSError
-        The disk is full, or the directory cannot be written.
+    @cached_property
+    def view(self) -> View:
+        """What a search sees; EntryGoneError when a segment was merged away just now."""
+        return self._view()
+
+    def records(self, seqs: Sequence[int]) -> dict[int, tuple[str, str | None]]:
+        """Return id and metadata of entries by their sequence numbers."""
+        return read_records(self._db, self._directory, seqs)
+
+    def rows(self) -> Iterator[EntryRow]:
+        """Yield all entries, in order."""
+        return iterate_rows(self._db, self._directory)
+
+
+class Catalog:
+    """The reading side of an index on disk, for any number of threads.
+
+    Connections are kept in a pool; a call takes one for itself. Whether somebody has
+    committed since is asked of SQLite in microseconds; only then is the view brought
+    up to date, by what was added and removed since.
     """
-    if directory.exists() and not _replaceable(directory):
-        raise IndexFormatError(
-            str(directory), "something that is no index", "a new path, or an index to replace"
-        )
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _remove_stale_drafts(directory)
-    # Made by mkstemp, so readable by the owner alone from the start.
-    handle, name = tempfile.mkstemp(prefix=_DRAFT, dir=directory)
-    draft = Path(name)
-    try:
-        _fill(draft, facts, entries)
-        os.fsync(handle)
-        draft.replace(directory / CATALOG)
-    except sqlite3.Error as error:
-        draft.unlink(missing_ok=True)
-        raise OSError(errno.EIO, f"the index cannot be written: {error}", str(directory)) from error
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-    finally:
-        os.close(handle)
-    _sync_directory(directory)
+
+    def __init__(self, directory: Path, residency: Residency) -> None:
+        self.directory = directory
+        self.residency: Residency = residency
+        self._path = directory / CATALOG
+        self._pool: list[_Connection] = []
+        self._closed = False
+        self._pid = os.getpid()
+        self._advancing = threading.RLock()
+        first = _Connection(self._path)
+        try:
+            self.facts = read_facts(first.db, directory)
+            self._view = View.empty(self.facts.kind)
+        except BaseException:
+            first.db.close()
+            raise
+        self._pool.append(first)
+
+    def view(self) -> View:
+        """Return the view of the last commit."""
+        connection = self._take()
+        try:
+            seen = connection.data_version()
+            if seen != connection.seen:
+                self._catch_up(connection.db)
+                connection.seen = seen
+        except SQLITE_ERRORS as error:
+            raise typed_error(error, self.directory) from error
+        finally:
+            self._give(connection)
+        return self._view
+
+    def records(self, seqs: Sequence[int]) -> dict[int, tuple[str, str | None]]:
+        """Return id and metadata by sequence number, or raise EntryGoneError."""
+        with self.connection() as db:
+            return read_records(db, self.directory, seqs)
+
+    def find(self, name: str) -> EntryRow | None:
+        """Return the entry with this id, if there is one."""
+        with self.connection() as db:
+            return find_row(db, self.directory, name)
+
+    @contextmanager
+    def frozen(self) -> Iterator[Snapshot]:
+        """Hold on to one commit: nothing that is read within can change."""
+        with self.connection() as db:
+            db.execute("BEGIN")
+            try:
+                read_state(db)  # The first read says which commit it is.
+                yield Snapshot(db, self.directory, lambda: self._view_within(db))
+            finally:
+                if not self._closed:
+                    db.execute("ROLLBACK")
+
+    @contextmanager
+    def connection(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection to one thread."""
+        connection = self._take()
+        try:
+            yield connection.db
+        except SQLITE_ERRORS as error:
+            raise typed_error(error, self.directory) from error
+        finally:
+            self._give(connection)
+
+    def publish(self, state: State, advance: Callable[[View], View]) -> None:
+        """Show the view of a commit to all searches, unless one of them has found it."""
+        with self._advancing:
+            if state.version > self._view.state.version:
+                self._view = advance(self._view)
+
+    def segments_of(self, segments: Iterable[Segment], known: Iterable[Part]) -> list[Part]:
+        """Open those segments that are not open already."""
+        parts = {part.name: part for part in known}
+        return [
+            parts[segment.name]
+            if segment.name in parts
+            else open_segment(self.directory, self.facts, segment, self.residency)
+            for segment in segments
+        ]
+
+    def close(self) -> None:
+        """Close all connections that nobody uses; the others when they are given back."""
+        self._closed = True
+        self._view = View.empty(self.facts.kind)
+        while self._pool:
+            connection = self._pool.pop()
+            if os.getpid() == self._pid:
+                connection.db.close()
+            else:
+                left_by_fork.append(connection)
+
+    def _take(self) -> _Connection:
+        if self._closed:
+            raise ValueError(f"{self.directory}: the index is closed")
+        if os.getpid() != self._pid:
+            self._start_again_after_fork()
+        try:
+            return self._pool.pop()
+        except IndexError:
+            return _Connection(self._path)
+
+    def _give(self, connection: _Connection) -> None:
+        if self._closed:
+            connection.db.close()
+        else:
+            self._pool.append(connection)
+
+    def _start_again_after_fork(self) -> None:
+        left_by_fork.extend([*self._pool, self._advancing])
+        self._pool = []
+        self._advancing = threading.RLock()
+        self._pid = os.getpid()
+
+    def _catch_up(self, db: sqlite3.Connection) -> None:
+        """Bring the view to the last commit, or a later one."""
+        with self._advancing:
+            manifest = None
+            for _ in range(_ATTEMPTS):
+                db.execute("BEGIN")
+                try:
+                    state = read_state(db)
+                    if state.version > self._view.state.version:
+                        self._view = self._advanced(db, state)
+                    return
+                except FileNotFoundError as error:
+                    # Merged away between our reading of the manifest and of the files;
+                    # unless the manifest still says the same.
+                    if state.manifest == manifest:
+                        raise self._missing(error) from error
+                    manifest = state.manifest
+                finally:
+                    db.execute("ROLLBACK")
+        raise CorruptIndexError(str(self.directory), "its segments keep vanishing")
+
+    def _view_within(self, db: sqlite3.Connection) -> View:
+        """Return the view of the commit that an open read transaction sees."""
+        with self._advancing:
+            state = read_state(db)
+            try:
+                if state.version > self._view.state.version:
+                    self._view = self._advanced(db, state)
+            except FileNotFoundError:
+                raise EntryGoneError from None
+            if state.version != self._view.state.version:
+                raise EntryGoneError  # Another thread is ahead already.
+            return self._view
+
+    def _missing(self, error: FileNotFoundError) -> CorruptIndexError:
+        missing = Path(str(error.filename))
+        return damaged(self.directory, missing.parent.name, f"{missing.name} is missing")
+
+    def _advanced(self, db: sqlite3.Connection, state: State) -> View:
+        view = self._view
+        new = read_removals(db, after=view.state.removals)
+        if state.manifest == view.state.manifest:
+            segments = [part.without(new) for part in view.segments]
+        else:
+            every = read_removals(db)
+            opened = self.segments_of(read_manifest(db), view.segments)
+            segments = [part.without(every) for part in opened]
+        last = max(view.state.next_seq - 1, state.sealed)
+        added = rows_in_memory(iterate_rows(db, self.directory, last), self.facts.bits)
+        return view.advanced(state, segments, new, added)
 
 
-def _replaceable(directory: Path) -> bool:
-    if not directory.is_dir():
-        return False
-    catalog = directory / CATALOG
-    if catalog.exists():
-        with catalog.open("rb") as file:
-            header = file.read(72)
-        ours = header[68:72] == _APPLICATION_ID.to_bytes(4, "big")
-        return not header or (header.startswith(_SQLITE_MAGIC) and ours)
-    return all(path.name.startswith(_DRAFT) for path in directory.iterdir())
-
-
-def _remove_stale_drafts(directory: Path) -> None:
-    """Remove what a killed writer left: it holds as much of the list as it got to."""
-    for path in directory.glob(f"{_DRAFT}*"):
-        with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > _STALE_AFTER_S:
-                path.unlink()
-
-
-def _fill(path: Path, facts: CatalogFacts, entries: Iterable[EntryRow]) -> None:
-    digest = _digest_of_facts(facts)
-    count = 0
-
-    def digested() -> Iterator[EntryRow]:
-        nonlocal count
-        for entry in entries:
-            _digest_entry(digest, entry)
-            count += 1
-            yield entry
-
-    with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        # The file is private until it is renamed: no journal is needed.
-        db.execute("PRAGMA journal_mode = OFF")
-        db.execute("PRAGMA synchronous = OFF")
-        db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-        db.execute(f"PRAGMA user_version = {FORMAT}")
-        db.executescript(_SCHEMA)
-        db.execute("BEGIN")
-        db.executemany(
-            "INSERT INTO entries (id, hash, quality, metadata) VALUES (?, ?, ?, ?)", digested()
-        )
-        values = {
-            "algorithm": facts.algorithm,
-            "version": str(facts.version),
-            "bits": str(facts.bits),
-            "backend": facts.backend,
-            "backend_options": json.dumps(facts.backend_options, sort_keys=True),
-            "count": str(count),
-            "sha256": digest.hexdigest(),
-        }
-        db.executemany("INSERT INTO facts VALUES (?, ?)", values.items())
-        db.execute("COMMIT")
-
-
-def read_catalog(directory: Path) -> tuple[CatalogFacts, list[EntryRow]]:
-    """Read a catalog and check it against its digest.
-
-    Raises
-    ------
-    IndexFormatError
-        There is none, it is something else, or of a newer format.
-    CorruptIndexError
-        It is damaged.
-    """
-    path = directory / CATALOG
-    if not path.is_file():
-        found = "nothing" if not directory.exists() else f"no {CATALOG} in it"
-        raise IndexFormatError(str(directory), found, _SUPPORTED)
-    with path.open("rb") as file:
-        if file.read(16) != _SQLITE_MAGIC:
-            raise IndexFormatError(str(directory), "no SQLite file", _SUPPORTED)
-    try:
-        # Never written in place, so whatever journal lies beside it is not its own.
-        uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
-        with closing(sqlite3.connect(uri, uri=True)) as db:
-            return _read(db, directory)
-    except IndexFormatError:
-        raise
-    except (sqlite3.Error, ValueError, TypeError, KeyError, AttributeError) as error:
-        # SQLite hands out damaged values as it finds them: NULLs, broken UTF-8.
-        detail = str(error) or type(error).__name__
-        raise CorruptIndexError(str(directory), detail) from error
-
-
-def _read(db: sqlite3.Connection, directory: Path) -> tuple[CatalogFacts, list[EntryRow]]:
-    application = db.execute("PRAGMA application_id").fetchone()[0]
-    found = db.execute("PRAGMA user_version").fetchone()[0]
-    if application != _APPLICATION_ID:
-        raise IndexFormatError(str(directory), "another program's database", _SUPPORTED)
-    if found != FORMAT:
-        raise IndexFormatError(str(directory), f"format {found}", _SUPPORTED)
-    values = dict(db.execute("SELECT name, value FROM facts"))
-    facts = CatalogFacts(
-        values["algorithm"],
-        int(values["version"]),
-        int(values["bits"]),
-        values["backend"],
-        json.loads(values["backend_options"]),
+def read_manifest(db: sqlite3.Connection) -> list[Segment]:
+    """Return the segments in order."""
+    rows = db.execute(
+        "SELECT name, n, first_seq, last_seq, backend, files FROM segments ORDER BY first_seq"
     )
-    rows = db.execute("SELECT id, hash, quality, metadata FROM entries ORDER BY seq")
-    entries = [EntryRow(*row) for row in rows]
-    digest = _digest_of_facts(facts)
-    for entry in entries:
-        _digest_entry(digest, entry)
-    if int(values["count"]) != len(entries) or values["sha256"] != digest.hexdigest():
-        raise CorruptIndexError(str(directory), "the contents do not match their checksum")
-    return facts, entries
-
-
-def _digest_of_facts(facts: CatalogFacts) -> Any:
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-
-
-def _digest_entry(digest: Any, entry: EntryRow) -> None:
-    for part in (entry.id.encode(), entry.packed, str(entry.quality).encode()):
-        digest.update(len(part).to_bytes(8, "big"))
-        digest.update(part)
-    text = entry.metadata.encode()
-    digest.update(len(text).to_bytes(8, "big"))
-    digest.update(text)
-
-
-def _sync_directory(directory: Path) -> None:
-    if os.name == "nt":  # Windows cannot open directories.
-        return
-    handle = os.open(directory, os.O_RDONLY)
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        return [Segment.from_row(row) for row in rows]
+    except (ValueError, TypeError) as error:
+        raise sqlite3.DatabaseError("the table segments does not hold what it should") from error
+
+
+def read_removals(db: sqlite3.Connection, after: int = -1) -> I64:
+    """Return the sequence numbers that were removed since a removal, ascending."""
+    blobs = db.execute("SELECT seqs FROM removals WHERE n > ?", (after,)).fetchall()
+    try:
+        return np.unique(np.frombuffer(b"".join(blob for (blob,) in blobs), "<i8"))
+    except (ValueError, TypeError) as error:
+        raise sqlite3.DatabaseError("the table removals does not hold what it should") from error
+
+
+def read_records(
+    db: sqlite3.Connection, directory: Path, seqs: Sequence[int]
+) -> dict[int, tuple[str, str | None]]:
+    """Return id and metadata by sequence number, or raise EntryGoneError."""
+    if len(seqs) == 1:
+        found = db.execute(_BY_SEQ, (seqs[0],))
+    else:
+        found = db.execute(_BY_SEQS, (json.dumps(seqs),))
+    records = {}
+    for row in found:
+        entry = _checked(row, directory)
+        records[entry.seq] = entry.name, entry.metadata
+    if len(records) != len(seqs):
+        raise EntryGoneError
+    return records
+
+
+def find_row(db: sqlite3.Connection, directory: Path, name: str) -> EntryRow | None:
+    """Return the entry with this id, if there is one."""
+    row = db.execute(_BY_NAME, (name,)).fetchone()
+    if row is None:
+        number = sequence_number(name)
+        if number is not None:
+            row = db.execute(f"{_BY_SEQ} AND id IS NULL", (number,)).fetchone()
+    return None if row is None else _checked(row, directory)
+
+
+def sequence_number(name: str) -> int | None:
+    """Return n of an id ``#n``, or None."""
+    digits = name[1:]
+    # No other way of writing the same number is an id, and SQLite's numbers end.
+    if name[:1] != "#" or not digits.isascii() or not digits.isdigit() or len(digits) > 18:
+        return None
+    return int(digits) if digits[0] != "0" else None
+
+
+def iterate_rows(db: sqlite3.Connection, directory: Path, after: int = 0) -> Iterator[EntryRow]:
+    """Yield entries in order, a few thousand in memory at a time."""
+    last: int = after
+    while True:
+        rows = db.execute(_AFTER, (last, _ROWS_AT_ONCE)).fetchall()
+        for row in rows:
+            yield _checked(row, directory)
+        if len(rows) < _ROWS_AT_ONCE:
+            return
+        last = rows[-1][0]
+
+
+def _checked(row: tuple[int, str | None, bytes, int, str | None, int], where: Path) -> EntryRow:
+    entry = EntryRow(*row)
+    if not entry.is_whole:
+        raise CorruptIndexError(
+            str(where), f"entry {entry.seq} of the catalog does not match its checksum"
+        )
+    return entry
+
+
+def rows_in_memory(entries: Iterable[EntryRow], bits: int) -> Iterator[Rows]:
+    """Yield the hashes of entries, a few thousand at a time."""
+    nbytes, width = (bits + 7) // 8, words_of(bits)
+    batch: list[EntryRow] = []
+
+    def stacked() -> Rows:
+        words = np.zeros((len(batch), width), np.uint64)
+        packed = np.frombuffer(b"".join(e.packed for e in batch), np.uint8)
+        words.view(np.uint8)[:, :nbytes] = packed.reshape(len(batch), nbytes)
+        seqs: I64 = np.array([e.seq for e in batch], np.int64)
+        return Rows(seqs, words, np.array([e.quality for e in batch], np.int8))
+
+    for entry in entries:
+        batch.append(entry)
+        if len(batch) == _ROWS_AT_ONCE:
+            yield stacked()
+            batch = []
+    if batch:
+        yield stacked()

@@ -1,36 +1,46 @@
-"""What goes into an index, and what is asked of it."""
+"""What goes into an index: ids, hashes and metadata, checked once."""
 
 from __future__ import annotations
 
 import json
-import warnings
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, overload
+
+import numpy as np
 
 from fingerprint.algorithms import Algorithm, SegmentAlgorithm, get_algorithm
 from fingerprint.errors import (
-    LowQualityWarning,
+    DuplicateIdError,
+    IncompatibleHashError,
     UnknownAlgorithmError,
     UnsupportedOperationError,
+    redacted,
 )
 from fingerprint.hash_arrays import HashArray
-from fingerprint.hashes import Hash
+from fingerprint.hashes import Hash, Kind, packed_nbytes
+from fingerprint.index.store import Batch
 
 if TYPE_CHECKING:
+    from fingerprint.index.rows import EntryRow
     from fingerprint.typing import Metadata
 
 __all__ = [
     "Entry",
-    "Query",
-    "flattened",
+    "NumberedIds",
+    "as_array",
+    "batch_of",
+    "entry_of",
+    "is_storable",
     "known_algorithm",
-    "metadata_texts",
-    "warn_of_low_quality",
+    "metadata_of",
 ]
 
-Query: TypeAlias = Hash | Mapping[str, Hash]
-"""One hash, or several views of one picture by name."""
+_NUMBERED = re.compile(r"#[0-9]+")
+
+# json.dumps makes an encoder for every call when it has arguments.
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,40 +52,135 @@ class Entry:
     metadata: Metadata
 
 
-def metadata_texts(metadata: Metadata | Sequence[Metadata] | None, n: int) -> list[str]:
-    """Return the JSON of each entry's metadata; ValueError or TypeError if it has none."""
+class NumberedIds(Sequence[str]):
+    """The ids ``#first`` to ``#last`` of entries that were added without: made when asked for."""
+
+    __slots__ = ("_seqs",)
+
+    def __init__(self, seqs: range) -> None:
+        self._seqs = seqs
+
+    def __len__(self) -> int:
+        return len(self._seqs)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> NumberedIds: ...
+    def __getitem__(self, index: int | slice) -> str | NumberedIds:
+        found = self._seqs[index]
+        return NumberedIds(found) if isinstance(found, range) else f"#{found}"
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, NumberedIds):
+            return self._seqs == other._seqs
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<NumberedIds n={len(self)}>"
+
+
+def batch_of(
+    kind: Kind,
+    ids: str | Sequence[str] | None,
+    hashes: Hash | HashArray | Iterable[Hash],
+    metadata: Metadata | Sequence[Metadata] | None,
+) -> Batch:
+    """Return new entries, checked, or raise what `Index.add` documents."""
+    array = as_array(hashes, kind)
+    names = None if ids is None else _checked_ids(ids)
+    texts = _metadata_texts(metadata)
+    n = len(array) if names is None else len(names)
+    for what, found in (("hashes", len(array)), ("metadata", n if texts is None else len(texts))):
+        if found != n:
+            per = "ids" if names is not None else "hashes"
+            raise ValueError(f"expected as many {what} as {per}, got {n} {per} and {found} {what}")
+    return Batch(names, array.words, array.quality.astype(np.int8, copy=False), texts)
+
+
+def _checked_ids(ids: str | Sequence[str]) -> list[str]:
+    if not isinstance(ids, Sequence):
+        raise TypeError(f"ids: expected str or a sequence of str, got {type(ids).__name__}")
+    names = [ids] if isinstance(ids, str) else list(ids)
+    kinds = set(map(type, names))
+    if not all(issubclass(kind, str) for kind in kinds):
+        wrong = next(kind for kind in kinds if not issubclass(kind, str))
+        raise TypeError(f"id: expected str, got {wrong.__name__}")
+    joined = "\n".join(names)
+    if not joined.isascii() and not is_storable(joined):
+        wrong_id = next(name for name in names if not is_storable(name))
+        raise ValueError(f"id {redacted(wrong_id)!r}: expected text that UTF-8 can hold")
+    if "#" in joined:
+        for name in names:
+            if name[:1] == "#" and _NUMBERED.fullmatch(name):
+                raise ValueError(f"id {name!r}: such ids are given by add(None, hashes) alone")
+    if len(set(names)) != len(names):
+        raise DuplicateIdError("an id stands twice in one call")
+    return names
+
+
+def is_storable(text: str) -> bool:
+    """Return whether UTF-8 can hold a text: Python's strings may hold half characters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _metadata_texts(metadata: Metadata | Sequence[Metadata] | None) -> list[str | None] | None:
     if metadata is None:
-        return ["{}"] * n
+        return None
     many = [metadata] if isinstance(metadata, Mapping) else list(metadata)
     try:
-        return [_metadata_text(m) for m in many]
+        return [_metadata_text(one) for one in many]
     except RecursionError:
         raise ValueError("metadata: is nested too deep") from None
 
 
-def _metadata_text(metadata: Metadata) -> str:
-    return json.dumps(dict(metadata), sort_keys=True, separators=(",", ":"), allow_nan=False)
+def _metadata_text(metadata: Metadata) -> str | None:
+    values = metadata if type(metadata) is dict else dict(metadata)
+    return _encode(values) if values else None
 
 
-def flattened(
-    queries: HashArray | Sequence[Query],
-) -> tuple[HashArray | list[Hash], Sequence[int], Sequence[str]]:
-    """Return all views, the query that each belongs to, and their names."""
-    if isinstance(queries, HashArray):
-        return queries, range(len(queries)), ["identity"] * len(queries)
-    views: list[Hash] = []
-    owners: list[int] = []
-    names: list[str] = []
-    for i, query in enumerate(queries):
-        if not isinstance(query, Hash | Mapping):
-            raise TypeError(
-                f"query: expected a Hash or a mapping of views, got {type(query).__name__}"
-            )
-        for name, view in {"identity": query}.items() if isinstance(query, Hash) else query.items():
-            views.append(view)
-            owners.append(i)
-            names.append(name)
-    return views, owners, names
+def metadata_of(text: str | None) -> Metadata:
+    """Return metadata from its JSON."""
+    found: Metadata = {} if text is None else json.loads(text)
+    return found
+
+
+def as_array(hashes: Hash | HashArray | Iterable[Hash], kind: Kind) -> HashArray:
+    """Return hashes as an array, or raise IncompatibleHashError when they are of another kind."""
+    algorithm, version, bits = kind
+    if isinstance(hashes, Hash):
+        hashes = [hashes]
+    if not isinstance(hashes, HashArray):
+        blank = Hash(algorithm, bytes(packed_nbytes(bits)), bits, version=version)
+        hashes = HashArray.from_hashes(hashes, like=blank)
+    if hashes.kind != kind:
+        raise incompatible(kind, hashes.kind)
+    return hashes
+
+
+def incompatible(mine: Kind, other: Kind) -> IncompatibleHashError:
+    """Return the error of hashes of another kind than an index holds."""
+    return IncompatibleHashError(
+        f"this index holds {mine[0]} v{mine[1]} ({mine[2]} bits), "
+        f"got {other[0]} v{other[1]} ({other[2]} bits)"
+    )
+
+
+def entry_of(row: EntryRow, kind: Kind) -> Entry:
+    """Return a stored row as an entry."""
+    algorithm, version, bits = kind
+    quality = None if row.quality < 0 else row.quality
+    return Entry(
+        row.name,
+        Hash(algorithm, row.packed, bits, quality, version),
+        metadata_of(row.metadata),
+    )
 
 
 def known_algorithm(algorithm: str | Algorithm) -> tuple[str, Algorithm | None]:
@@ -93,15 +198,3 @@ def known_algorithm(algorithm: str | Algorithm) -> tuple[str, Algorithm | None]:
             "an id for each"
         )
     return known.hash_name, known
-
-
-def warn_of_low_quality(queries: HashArray, min_quality: int) -> None:
-    """Warn the caller of a search, four frames up, of queries with too little in them."""
-    low = int(((queries.quality >= 0) & (queries.quality < min_quality)).sum())
-    if low:
-        warnings.warn(
-            f"{low} of {len(queries)} queries have a quality below {min_quality}: "
-            "what they match, they may match by chance",
-            LowQualityWarning,
-            stacklevel=5,
-        )

@@ -3,44 +3,48 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from fingerprint.algorithms import Algorithm, algorithm_names
-from fingerprint.errors import (
-    DuplicateIdError,
-    IncompatibleHashError,
-    UnknownAlgorithmError,
-    UnknownIdError,
-    redacted,
-)
+from fingerprint.errors import UnknownAlgorithmError, UnknownIdError
 from fingerprint.hash_arrays import HashArray
 from fingerprint.hashes import Hash
-from fingerprint.index.catalog import CatalogFacts, read_catalog, write_catalog
+from fingerprint.index.creation import create_index, open_store
+from fingerprint.index.description import describe
 from fingerprint.index.entries import (
     Entry,
-    Query,
-    flattened,
+    NumberedIds,
+    batch_of,
+    entry_of,
+    is_storable,
     known_algorithm,
-    metadata_texts,
-    warn_of_low_quality,
 )
-from fingerprint.index.search import Table, nearest_rows, rows_within
+from fingerprint.index.memory_store import MemoryStore
+from fingerprint.index.queries import Query, Where, filter_of, queries_of
+from fingerprint.index.search import nearest, within
+from fingerprint.index.segments import build_backend
+from fingerprint.index.tables import Facts
+from fingerprint.index.view import Rows, array_of
 from fingerprint.results import Match
 
 if TYPE_CHECKING:
-    from fingerprint.typing import Metadata
+    from fingerprint.index.disk_store import MaintenanceMode
+    from fingerprint.index.store import Store
+    from fingerprint.typing import Metadata, Residency
 
 __all__ = ["Index"]
 
 
 class Index:
     """Hashes of one algorithm under ids, searched by Hamming distance.
+
+    ``Index(...)`` is in memory; `create` and `open` keep it in a directory.
 
     Parameters
     ----------
@@ -59,15 +63,16 @@ class Index:
 
     Notes
     -----
-    Searching is safe from any number of threads while another one writes: a
-    search sees the index as it was when it began. Nothing is on disk until
-    `save`.
+    Searching is safe from any number of threads and, on disk, processes while one
+    writes: an answer is that of one commit. On disk a change is durable when its
+    call returns.
 
     Examples
     --------
     >>> import fingerprint as fp
     >>> index = fp.Index("pdq")
     >>> index.add("a", fp.Hash.parse("pdq:" + "0f" * 32, quality=100))
+    ['a']
     >>> [(m.id, m.distance) for m in index.within(fp.Hash.parse("pdq:" + "0e" * 32), 32)]
     [('a', 32)]
     """
@@ -81,49 +86,144 @@ class Index:
         backend: str = "auto",
         backend_options: Mapping[str, Any] | None = None,
     ) -> None:
-        self.algorithm, known = known_algorithm(algorithm)
-        if bits is None and known is None:
-            raise UnknownAlgorithmError(
-                self.algorithm,
-                algorithm_names(),
-                "to index hashes that are not computed here, say how many bits they have",
-            )
-        self.bits = bits if bits is not None else known.bits  # type: ignore[union-attr]
-        self.version = version
-        for name in ("bits", "version"):
-            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
-                raise ValueError(f"{name}: expected a whole number from 1, got {bits!r}")
-        if known is not None and self.bits != known.bits:
-            raise ValueError(f"bits: {self.algorithm} has {known.bits}, got {bits}")
-        json.dumps(dict(backend_options or {}))  # A TypeError now, not when it is saved.
+        facts = _facts_of(algorithm, bits, version, backend, backend_options)
+        self._begin(MemoryStore(facts))
+
+    @classmethod
+    def create(
+        cls,
+        path: str | Path,
+        algorithm: str | Algorithm = "pdq",
+        *,
+        bits: int | None = None,
+        version: int = 1,
+        backend: str = "auto",
+        backend_options: Mapping[str, Any] | None = None,
+        maintenance: MaintenanceMode = "background",
+    ) -> Self:
+        """Make an empty index in a directory of its own, and open it for writing.
+
+        The directory is readable by its owner alone.
+
+        Parameters
+        ----------
+        path : str or Path
+            A new path, or an empty folder.
+        algorithm, bits, version, backend, backend_options
+            As for the class.
+        maintenance : {"background", "manual"}
+            ``"background"``: segments are merged beside the writing; ``"manual"``: by
+            `compact` alone.
+
+        Raises
+        ------
+        IndexFormatError
+            Something is there already.
+        """
+        create_index(Path(path), _facts_of(algorithm, bits, version, backend, backend_options))
+        return cls.open(path, maintenance=maintenance)
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        read_only: bool = False,
+        residency: Residency = "mmap",
+        maintenance: MaintenanceMode = "background",
+    ) -> Self:
+        """Open an index that `create` or `snapshot` made.
+
+        Parameters
+        ----------
+        path : str or Path
+            Its directory.
+        read_only : bool
+            Any number of readers may have it open, beside one writer whose commits
+            they see without opening it again.
+        residency : {"mmap", "huge"}
+            ``"mmap"``: hashes and search structures are mapped, shared by processes,
+            and there at once. ``"huge"``: copied into private huge pages, for the lowest
+            latency.
+        maintenance : {"background", "manual"}
+            As for `create`.
+
+        Raises
+        ------
+        IndexFormatError
+            It is no index, or of a newer format.
+        CorruptIndexError
+            It is damaged.
+        IndexLockedError
+            It is open for writing already.
+        """
+        for name, value, known in (
+            ("residency", residency, ("mmap", "huge")),
+            ("maintenance", maintenance, ("background", "manual")),
+        ):
+            if value not in known:
+                raise ValueError(f"{name}: expected one of {', '.join(known)}, got {value!r}")
+        index = cls.__new__(cls)
+        store = open_store(
+            Path(path), read_only=read_only, residency=residency, maintenance=maintenance
+        )
+        try:
+            index._begin(store)
+        except BaseException:
+            store.close()
+            raise
+        return index
+
+    def _begin(self, store: Store) -> None:
+        facts = store.facts
+        _, known = known_algorithm(facts.algorithm)
+        self.algorithm, self.version, self.bits = facts.kind
         self.default_radius = known.radius.bits if known else None
         self.min_quality = known.min_quality if known else 0
-        self._rows: dict[str, int] = {}
-        self._lock = threading.RLock()
-        empty = HashArray(
-            np.empty((0, (self.bits + 7) // 8), np.uint8),
-            self.algorithm,
-            bits=self.bits,
-            version=version,
+        self._store = store
+        empty = array_of(facts.kind, Rows.empty(facts.bits))
+        # Says what the backend refuses, also while nothing is built; a missing library
+        # or a wrong option shows now, not later.
+        self._promise = (
+            None if facts.backend == "auto" else build_backend(facts, facts.backend, empty)
         )
-        self._table = Table.empty(empty, backend, dict(backend_options or {}))
+
+    def close(self) -> None:
+        """Let go of files and the writer's lock; the index cannot be used any more."""
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
     def add(
         self,
-        ids: str | Sequence[str],
+        ids: str | Sequence[str] | None,
         hashes: Hash | HashArray | Sequence[Hash],
         metadata: Metadata | Sequence[Metadata] | None = None,
-    ) -> None:
+    ) -> Sequence[str]:
         """Add one entry, or many in one go: all of them or, on an error, none.
 
         Parameters
         ----------
-        ids : str or sequence of str
-            New ids.
+        ids : str or sequence of str, or None
+            New ids. None: the index names them ``#1``, ``#2``, …; less to store.
         hashes : Hash, HashArray or sequence of Hash
             One for each id.
         metadata : mapping or sequence of mappings, optional
-            Anything that JSON can say, one for each id.
+            Anything that JSON can say, one for each hash.
+
+        Returns
+        -------
+        sequence of str
+            The ids.
 
         Raises
         ------
@@ -132,42 +232,40 @@ class Index:
         IncompatibleHashError
             A hash is of another algorithm, version or size.
         TypeError, ValueError
-            The lengths differ, an id is no string, or metadata is not JSON.
+            The lengths differ, an id is no string or a number with ``#``, or metadata is
+            not JSON.
+        UnsupportedOperationError
+            It was opened for reading only.
+        OSError
+            The disk is full, or cannot be written. Nothing was changed.
         """
-        if not isinstance(ids, Sequence):
-            raise TypeError(f"ids: expected str or a sequence of str, got {type(ids).__name__}")
-        new_ids = [ids] if isinstance(ids, str) else list(ids)
-        array = self._as_array(hashes)
-        texts = metadata_texts(metadata, len(new_ids))
-        for what, found in (("hashes", len(array)), ("metadata", len(texts))):
-            if found != len(new_ids):
-                raise ValueError(
-                    f"expected as many {what} as ids, got {len(new_ids)} ids and {found} {what}"
-                )
-        for new in new_ids:
-            if not isinstance(new, str):
-                raise TypeError(f"id: expected str, got {type(new).__name__}")
-            if not new.isascii() and new != new.encode(errors="replace").decode():
-                raise ValueError(f"id {redacted(new)!r}: expected text that UTF-8 can hold")
-        with self._lock:
-            if len(set(new_ids)) != len(new_ids):
-                raise DuplicateIdError("an id stands twice in one call")
-            for new in new_ids:
-                if new in self._rows:
-                    raise DuplicateIdError(f"id {new!r} is in the index already")
-            before = self._table
-            rows = range(before.n, before.n + len(new_ids))
-            try:
-                self._table = before.appended(new_ids, array, texts)
-                self._rows.update(zip(new_ids, rows, strict=True))
-            except BaseException:  # Also an interrupt: all of it or nothing.
-                self._table = before
-                for new in new_ids:
-                    self._rows.pop(new, None)
-                raise
+        batch = batch_of(self._store.facts.kind, ids, hashes, metadata)
+        with self._store.change() as change:
+            seqs = change.insert(batch)
+        return NumberedIds(seqs) if batch.ids is None else batch.ids
+
+    def upsert(
+        self,
+        ids: str | Sequence[str],
+        hashes: Hash | HashArray | Sequence[Hash],
+        metadata: Metadata | Sequence[Metadata] | None = None,
+    ) -> None:
+        """Add entries, in the place of those that have the same ids.
+
+        A replaced entry moves to the end of the order. Parameters and errors are those
+        of `add`.
+        """
+        batch = batch_of(self._store.facts.kind, ids, hashes, metadata)
+        if batch.ids is None:
+            raise TypeError("ids: expected str or a sequence of str, got NoneType")
+        with self._store.change() as change:
+            change.discard(batch.ids, missing_ok=True)
+            change.insert(batch)
 
     def remove(self, ids: str | Iterable[str]) -> None:
         """Remove one entry, or many in one go: all of them or, on an error, none.
+
+        Searches stop finding them at once; `compact` takes them off the disk.
 
         Raises
         ------
@@ -175,29 +273,22 @@ class Index:
             An id is not in the index.
         """
         gone = [ids] if isinstance(ids, str) else list(dict.fromkeys(ids))
-        with self._lock:
-            rows = [self._row(one) for one in gone]
-            before, before_rows = self._table, self._rows
-            table = before.without(rows)
-            try:
-                if table.is_sparse:
-                    self._table = table.compacted()
-                    self._rows = {one: row for row, one in enumerate(self._table.ids)}
-                else:
-                    self._table = table
-                    for one in gone:
-                        del self._rows[one]
-            except BaseException:  # Also an interrupt: all of it or nothing.
-                self._table, self._rows = before, before_rows
-                self._rows.update(zip(gone, rows, strict=True))
-                raise
+        for one in gone:
+            if not isinstance(one, str) or not is_storable(one):
+                raise UnknownIdError(f"id {one!r} is not in the index")
+        with self._store.change() as change:
+            change.discard(gone)
 
     def get(self, id: str) -> Entry:  # noqa: A002 - the field's own name
         """Return the entry with this id, or raise UnknownIdError."""
-        with self._lock:
-            return self._table.entry(self._row(id))
+        row = self._store.find(id) if isinstance(id, str) and is_storable(id) else None
+        if row is None:
+            raise UnknownIdError(f"id {id!r} is not in the index")
+        return entry_of(row, self._store.facts.kind)
 
-    def within(self, query: Query, radius: int | None = None) -> list[Match]:
+    def within(
+        self, query: Query, radius: int | None = None, *, where: Where | None = None
+    ) -> list[Match]:
         """Find every entry within a distance of the query.
 
         Parameters
@@ -208,6 +299,9 @@ class Index:
         radius : int, optional
             Largest Hamming distance in bits, inclusive; the algorithm's
             published one by default.
+        where : mapping or callable, optional
+            Values that an entry's metadata must have, or a function of the metadata
+            that says whether it is wanted.
 
         Returns
         -------
@@ -226,112 +320,125 @@ class Index:
             The query is of another algorithm, version or size.
         UnsupportedOperationError
             The backend cannot promise this radius.
+        CorruptIndexError
+            Damage stands in the way of an answer.
         """
-        return self._within_many([query], radius)[0]
+        queries = queries_of([query], self._store.facts.kind, self.min_quality)
+        return within(self._store, self._promise, queries, self._radius(radius), filter_of(where))[
+            0
+        ]
 
     def within_many(
-        self, queries: HashArray | Sequence[Query], radius: int | None = None
+        self,
+        queries: HashArray | Sequence[Query],
+        radius: int | None = None,
+        *,
+        where: Where | None = None,
     ) -> list[list[Match]]:
         """Find what `within` finds for each of many queries, in their order."""
-        return self._within_many(queries, radius)
+        asked = queries_of(queries, self._store.facts.kind, self.min_quality)
+        reach, accepts = self._radius(radius), filter_of(where)
+        return within(self._store, self._promise, asked, reach, accepts)
 
-    def nearest(self, query: Query, k: int = 1) -> list[Match]:
+    def nearest(self, query: Query, k: int = 1, *, where: Where | None = None) -> list[Match]:
         """Find the ``k`` nearest entries, however far they are, nearest first.
 
         Parameters, warnings and errors are those of `within`; with fewer than
         ``k`` entries, all are returned.
         """
-        return self._nearest_many([query], k)[0]
+        queries = queries_of([query], self._store.facts.kind, self.min_quality)
+        return nearest(self._store, self._promise, queries, _count(k), filter_of(where))[0]
 
-    def nearest_many(self, queries: HashArray | Sequence[Query], k: int = 1) -> list[list[Match]]:
+    def nearest_many(
+        self, queries: HashArray | Sequence[Query], k: int = 1, *, where: Where | None = None
+    ) -> list[list[Match]]:
         """Find what `nearest` finds for each of many queries, in their order."""
-        return self._nearest_many(queries, k)
+        asked = queries_of(queries, self._store.facts.kind, self.min_quality)
+        return nearest(self._store, self._promise, asked, _count(k), filter_of(where))
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Make several changes one: all of them at the end, or none on an exception.
+
+        Within, `get`, `len`, ``in`` and iteration of the same thread see what is pending;
+        searches, and other threads, see the last commit. Another thread's changes wait.
+        """
+        return self._store.transaction()
+
+    def seal(self) -> None:
+        """Move what was added last from the tail, which is scanned, into a segment.
+
+        This happens by itself when the tail grows long.
+        """
+        self._store.seal()
+
+    def compact(self) -> None:
+        """Put all entries into one segment, and overwrite what was removed.
+
+        Afterwards nothing of removed entries is in any file of the index. Searches go
+        on meanwhile; changes wait.
+
+        Raises
+        ------
+        IndexLockedError
+            It is compact, but a reader holds on to an older state, which therefore is
+            still on the disk.
+        """
+        self._store.compact()
+
+    def snapshot(self, path: str | Path) -> None:
+        """Write the index as it is now to a new directory; `open` reads it.
+
+        The copy is complete and on the disk before it has its name. An index on disk
+        may be written meanwhile.
+
+        Parameters
+        ----------
+        path : str or Path
+            A new path, or an empty folder.
+
+        Raises
+        ------
+        IndexFormatError
+            Something is there already.
+        OSError
+            It cannot be written.
+        """
+        self._store.snapshot(Path(path))
+
+    def entries(self) -> Iterator[Entry]:
+        """Iterate over the entries in the order of addition, as they are now.
+
+        Only a few thousand are in memory at a time.
+        """
+        kind = self._store.facts.kind
+        return (entry_of(row, kind) for row in self._store.rows())
 
     def info(self) -> dict[str, Any]:
         """Return what it holds and how it searches, as plain values."""
-        table = self._table
+        view, _ = self._store.latest()
         return {
             "algorithm": self.algorithm,
             "version": self.version,
             "bits": self.bits,
-            "entries": len(self),
-            "removed_entries": table.n - len(self),
-            **table.backend_info(),
             "default_radius": self.default_radius,
-            "nbytes_hashes": table.nbytes_hashes,
+            "entries": view.state.entries,
+            **describe(self._store.facts, view, self._promise, self.default_radius),
+            **self._store.info(),
         }
 
-    def save(self, path: str | Path) -> None:
-        """Write the index to a directory, replacing an index that is there.
-
-        The directory and its file are readable by their owner alone. The new
-        file is on the disk before it replaces the old one.
-
-        Raises
-        ------
-        IndexFormatError
-            Something that is no index is in the way.
-        OSError
-            It cannot be written.
-        """
-        with self._lock:
-            table = self._table.compacted()
-        facts = CatalogFacts(
-            self.algorithm, self.version, self.bits, table.backend_name, table.backend_options
-        )
-        write_catalog(Path(path), facts, table.entry_rows())
-
-    @classmethod
-    def open(cls, path: str | Path) -> Index:
-        """Read an index that `save` wrote.
-
-        Raises
-        ------
-        IndexFormatError
-            It is no index, or of a newer format.
-        CorruptIndexError
-            It is damaged.
-        """
-        facts, entries = read_catalog(Path(path))
-        index = cls(
-            facts.algorithm,
-            bits=facts.bits,
-            version=facts.version,
-            backend=facts.backend,
-            backend_options=facts.backend_options,
-        )
-        packed = np.frombuffer(b"".join(e.packed for e in entries), np.uint8)
-        hashes = HashArray(
-            packed.reshape(len(entries), (facts.bits + 7) // 8),
-            facts.algorithm,
-            bits=facts.bits,
-            quality=[e.quality for e in entries],
-            version=facts.version,
-        )
-        ids = [e.id for e in entries]
-        index._table = index._table.appended(ids, hashes, [e.metadata for e in entries])
-        index._rows = {one: row for row, one in enumerate(ids)}
-        return index
-
     def __len__(self) -> int:
-        return len(self._rows)
+        return self._store.count()
 
     def __contains__(self, id: object) -> bool:  # noqa: A002
-        return id in self._rows
+        return isinstance(id, str) and is_storable(id) and self._store.find(id) is not None
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the ids in the order of addition, as they are now."""
-        with self._lock:
-            return iter(sorted(self._rows, key=self._rows.__getitem__))
+        return (row.name for row in self._store.rows())
 
     def __repr__(self) -> str:
-        return f"<Index {self.algorithm} entries={len(self)} backend={self._table.backend_name}>"
-
-    def _row(self, id: str) -> int:  # noqa: A002
-        try:
-            return self._rows[id]
-        except KeyError:
-            raise UnknownIdError(f"id {id!r} is not in the index") from None
+        backend = self._store.facts.backend
+        return f"<Index {self.algorithm} {self._store.where} backend={backend}>"
 
     def _radius(self, radius: int | None) -> int:
         if radius is None:
@@ -344,72 +451,36 @@ class Index:
             raise ValueError(f"radius: expected 0 to {self.bits}, got {radius}")
         return int(radius)
 
-    def _ready(self) -> Table:
-        table = self._table
-        if table.needs_build:
-            with self._lock:
-                if self._table.needs_build:
-                    self._table = self._table.built()
-                table = self._table
-        return table
 
-    def _as_array(self, hashes: Hash | HashArray | Iterable[Hash]) -> HashArray:
-        if isinstance(hashes, Hash):
-            hashes = [hashes]
-        if not isinstance(hashes, HashArray):
-            hashes = HashArray.from_hashes(hashes, like=self._table.blank_hash())
-        if (hashes.algorithm, hashes.version, hashes.bits) != (
-            self.algorithm,
-            self.version,
-            self.bits,
-        ):
-            raise IncompatibleHashError(
-                f"this index holds {self.algorithm} v{self.version} ({self.bits} bits), "
-                f"got {hashes.algorithm} v{hashes.version} ({hashes.bits} bits)"
+def _count(k: int) -> int:
+    if not isinstance(k, int | np.integer):
+        raise TypeError(f"k: expected a whole number, got {k!r}")
+    if k < 1:
+        raise ValueError(f"k: expected at least 1, got {k}")
+    return int(k)
+
+
+def _facts_of(
+    algorithm: str | Algorithm,
+    bits: int | None,
+    version: int,
+    backend: str,
+    backend_options: Mapping[str, Any] | None,
+) -> Facts:
+    """Return what an index is to be, or raise."""
+    name, known = known_algorithm(algorithm)
+    if bits is None:
+        if known is None:
+            raise UnknownAlgorithmError(
+                name,
+                algorithm_names(),
+                "to index hashes that are not computed here, say how many bits they have",
             )
-        return hashes
-
-    def _within_many(
-        self, queries: HashArray | Sequence[Query], radius: int | None
-    ) -> list[list[Match]]:
-        reach = self._radius(radius)
-        table = self._ready()
-        return self._search(queries, table, lambda array: rows_within(table, array, reach))
-
-    def _nearest_many(self, queries: HashArray | Sequence[Query], k: int) -> list[list[Match]]:
-        if not isinstance(k, int | np.integer):
-            raise TypeError(f"k: expected a whole number, got {k!r}")
-        if k < 1:
-            raise ValueError(f"k: expected at least 1, got {k}")
-        table = self._ready()
-        found = self._search(queries, table, lambda array: nearest_rows(table, array, k))
-        return [matches[:k] for matches in found]
-
-    def _search(
-        self,
-        queries: HashArray | Sequence[Query],
-        table: Table,
-        search: Callable[[HashArray], list[list[tuple[int, int]]]],
-    ) -> list[list[Match]]:
-        views, owners, names = flattened(queries)
-        array = views if isinstance(views, HashArray) else self._as_array(views)
-        warn_of_low_quality(array, self.min_quality)
-        best: list[dict[int, tuple[int, int]]] = [{} for _ in queries]
-        for view, hits in enumerate(search(array)):
-            mine = best[owners[view]]
-            for row, distance in hits:
-                if row not in mine or distance < mine[row][0]:
-                    mine[row] = (distance, view)
-        return [
-            [
-                self._match(table, row, distance, int(array.quality[view]), names[view])
-                for row, (distance, view) in sorted(hits.items(), key=lambda h: (h[1][0], h[0]))
-            ]
-            for hits in best
-        ]
-
-    def _match(self, table: Table, row: int, distance: int, query_quality: int, view: str) -> Match:
-        known = [q for q in (query_quality, int(table.quality[row])) if q >= 0]
-        match = Match(table.ids[row], distance, quality=min(known, default=None), transform=view)
-        text = table.metadata[row]
-        return match if text == "{}" else replace(match, metadata=json.loads(text))
+        bits = known.bits
+    for what, value in (("bits", bits), ("version", version)):
+        if type(value) is not int or value < 1:
+            raise ValueError(f"{what}: expected a whole number from 1, got {value!r}")
+    if known is not None and bits != known.bits:
+        raise ValueError(f"bits: {name} has {known.bits}, got {bits}")
+    options = json.loads(json.dumps(dict(backend_options or {})))
+    return Facts(name, version, bits, backend, options)

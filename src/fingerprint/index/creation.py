@@ -1,0 +1,154 @@
+"""Making an index on disk, and opening whatever is at a path."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fingerprint.errors import IndexFormatError
+from fingerprint.index import durable, format1
+from fingerprint.index.catalog import rows_in_memory, sequence_number
+from fingerprint.index.disk_store import DiskStore
+from fingerprint.index.memory_store import MemoryStore
+from fingerprint.index.rows import INSERT_ENTRY
+from fingerprint.index.segments import SEGMENTS
+from fingerprint.index.store import Batch
+from fingerprint.index.tables import (
+    CATALOG,
+    SQLITE_ERRORS,
+    create_catalog,
+    format_of,
+    typed_error,
+    write_state,
+)
+from fingerprint.index.view import State
+from fingerprint.index.writer import locked
+
+if TYPE_CHECKING:
+    from fingerprint.index.disk_store import MaintenanceMode
+    from fingerprint.index.rows import EntryRow
+    from fingerprint.index.store import Store
+    from fingerprint.index.tables import Facts
+    from fingerprint.typing import Residency
+
+__all__ = ["create_index", "draft_beside", "fill_catalog", "open_store"]
+
+
+@contextmanager
+def draft_beside(path: Path) -> Iterator[Path]:
+    """Lend a private directory that becomes ``path`` at the end, or vanishes on an error.
+
+    Raises
+    ------
+    IndexFormatError
+        Something is at the path already.
+    """
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise _in_the_way(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.parent / f".{path.name}-{uuid.uuid4().hex}"
+    durable.make_private(draft)
+    try:
+        yield draft
+        for file in sorted(p for p in draft.rglob("*") if p.is_file()):
+            durable.sync_file(file)
+        for folder in sorted((p for p in draft.rglob("*") if p.is_dir()), reverse=True):
+            durable.sync_directory(folder)
+        durable.sync_directory(draft)
+        try:
+            durable.rename(draft, path)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise _in_the_way(path) from error
+        except OSError as error:
+            if path.exists() and any(path.iterdir()):
+                raise _in_the_way(path) from error
+            raise
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+
+
+def _in_the_way(path: Path) -> IndexFormatError:
+    return IndexFormatError(str(path), "something there already", "a new path or an empty folder")
+
+
+def create_index(path: Path, facts: Facts) -> None:
+    """Make an index without entries."""
+    with draft_beside(path) as draft:
+        durable.make_private(draft / SEGMENTS)
+        try:
+            create_catalog(draft / CATALOG, facts).close()
+        except SQLITE_ERRORS as error:
+            raise typed_error(error, path) from error
+
+
+def fill_catalog(path: Path, facts: Facts, entries: Iterable[EntryRow], next_seq: int) -> None:
+    """Make a catalog file of entries that have their sequence numbers already."""
+    try:
+        with closing(create_catalog(path, facts)) as db:
+            db.execute("BEGIN")
+            db.executemany(INSERT_ENTRY, (row.with_crc() for row in entries))
+            db.execute(
+                "INSERT INTO names SELECT id, seq FROM entries WHERE id IS NOT NULL ORDER BY id"
+            )
+            (n,) = db.execute("SELECT COUNT(*) FROM entries").fetchone()
+            write_state(db, State(version=1, entries=n, next_seq=next_seq))
+            durable.commit(db)
+    except SQLITE_ERRORS as error:
+        raise typed_error(error, path.parent) from error
+
+
+def upgrade(directory: Path) -> None:
+    """Turn an index of format 1 into one of this format, in one step.
+
+    The caller holds the writer's lock. The new catalog is on the disk before it takes
+    the old one's name.
+    """
+    facts, entries = format1.read(directory)
+    (directory / SEGMENTS).mkdir(mode=durable.PRIVATE_DIRECTORY, exist_ok=True)
+    draft = directory / f".{CATALOG}-{uuid.uuid4().hex}"
+    try:
+        # Ids like "#5" were allowed: no number that one of them names is given to another.
+        named = (sequence_number(row.name) or 0 for row in entries)
+        fill_catalog(draft, facts, entries, next_seq=max([len(entries), *named]) + 1)
+        durable.sync_file(draft)
+        draft.replace(directory / CATALOG)
+        durable.sync_directory(directory)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def open_store(
+    directory: Path,
+    *,
+    read_only: bool,
+    residency: Residency,
+    maintenance: MaintenanceMode,
+) -> Store:
+    """Open an index of any format that this version reads."""
+    if format_of(directory) == 1:
+        if read_only:
+            return _in_memory(directory)
+        with locked(directory):
+            if format_of(directory) == 1:  # Not if another writer was quicker.
+                upgrade(directory)
+    return DiskStore(directory, read_only=read_only, residency=residency, maintenance=maintenance)
+
+
+def _in_memory(directory: Path) -> Store:
+    """Return an index of format 1 as it is, to be read."""
+    facts, entries = format1.read(directory)
+    store = MemoryStore(facts)
+    chunks = list(rows_in_memory(entries, facts.bits))
+    with store.change() as change:
+        for rows in chunks:
+            some, entries = entries[: len(rows.seqs)], entries[len(rows.seqs) :]
+            ids = [row.name for row in some]
+            change.insert(Batch(ids, rows.words, rows.quality, [row.metadata for row in some]))
+    store.read_only = True
+    return store

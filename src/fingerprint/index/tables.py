@@ -1,0 +1,292 @@
+"""The tables of a catalog: their layout, how to connect to them, what damage looks like.
+
+`docs/index-format.md` describes the format for other programs.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import sqlite3
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fingerprint.errors import (
+    CorruptIndexError,
+    FingerprintError,
+    IndexFormatError,
+    IndexLockedError,
+    UnsupportedOperationError,
+)
+from fingerprint.index import durable
+from fingerprint.index.view import State
+
+__all__ = [
+    "CATALOG",
+    "FORMAT",
+    "SQLITE_ERRORS",
+    "Facts",
+    "connect_reader",
+    "connect_writer",
+    "create_catalog",
+    "format_of",
+    "read_facts",
+    "read_state",
+    "typed_error",
+    "write_fact",
+    "write_state",
+]
+
+CATALOG = "catalog.sqlite"
+FORMAT = 2
+APPLICATION_ID = 0x46505249
+SUPPORTED = f"an index of format 1 or {FORMAT} (Index.create or `fingerprint index create`)"
+REBUILD = "Index.rebuild, or `fingerprint index verify --rebuild`, mends it"
+
+SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
+"""What SQLite raises: a message that quotes damage need not be text."""
+
+_MAGIC = b"SQLite format 3\0"
+_BUSY_TIMEOUT_S = 10.0
+_WRITER_CACHE_KIB = 256 << 10
+_READER_CACHE_KIB = 16 << 10
+_LOG_LIMIT_NBYTES = 64 << 20
+
+_SCHEMA = """
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE state (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    version INTEGER NOT NULL,
+    manifest INTEGER NOT NULL,
+    entries INTEGER NOT NULL,
+    next_seq INTEGER NOT NULL,
+    sealed INTEGER NOT NULL,
+    removals INTEGER NOT NULL
+) STRICT;
+CREATE TABLE entries (
+    seq INTEGER PRIMARY KEY,
+    id TEXT,
+    hash BLOB NOT NULL,
+    quality INTEGER NOT NULL,
+    metadata TEXT,
+    crc INTEGER NOT NULL
+) STRICT;
+CREATE TABLE names (id TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE segments (
+    name TEXT PRIMARY KEY,
+    n INTEGER NOT NULL,
+    first_seq INTEGER NOT NULL,
+    last_seq INTEGER NOT NULL,
+    backend TEXT NOT NULL,
+    files TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE removals (n INTEGER PRIMARY KEY, seqs BLOB NOT NULL) STRICT;
+INSERT INTO state VALUES (1, 0, 0, 0, 1, 0, 0);
+"""
+
+
+class Facts(NamedTuple):
+    """What an index is, beside its entries."""
+
+    algorithm: str
+    version: int
+    bits: int
+    backend: str
+    backend_options: dict[str, Any]
+
+    @property
+    def kind(self) -> tuple[str, int, int]:
+        """Algorithm, version and bits."""
+        return self.algorithm, self.version, self.bits
+
+    def as_texts(self) -> dict[str, str]:
+        """Return them as they are stored."""
+        return {
+            "algorithm": self.algorithm,
+            "version": str(self.version),
+            "bits": str(self.bits),
+            "backend": self.backend,
+            "backend_options": json.dumps(self.backend_options, sort_keys=True),
+        }
+
+
+def _crc_of_facts(texts: Mapping[str, str]) -> str:
+    return str(zlib.crc32(json.dumps(texts, sort_keys=True).encode()))
+
+
+def format_of(directory: Path) -> int:
+    """Return the format of the index in a directory, 1 or 2.
+
+    Raises
+    ------
+    IndexFormatError
+        There is none, it is something else, or of a newer format.
+    CorruptIndexError
+        It is damaged.
+    """
+    path = directory / CATALOG
+    if not path.is_file():
+        found = "nothing" if not directory.exists() else f"no {CATALOG} in it"
+        raise IndexFormatError(str(directory), found, SUPPORTED)
+    with path.open("rb") as file:
+        if file.read(16) != _MAGIC:
+            raise IndexFormatError(str(directory), "no SQLite file", SUPPORTED)
+    db = connect_reader(path)
+    try:
+        application = db.execute("PRAGMA application_id").fetchone()[0]
+        found_format = int(db.execute("PRAGMA user_version").fetchone()[0])
+    except SQLITE_ERRORS as error:
+        raise typed_error(error, directory) from error
+    finally:
+        db.close()
+    if application != APPLICATION_ID:
+        raise IndexFormatError(str(directory), "another program's database", SUPPORTED)
+    if found_format not in (1, FORMAT):
+        raise IndexFormatError(str(directory), f"format {found_format}", SUPPORTED)
+    return found_format
+
+
+def create_catalog(path: Path, facts: Facts) -> sqlite3.Connection:
+    """Make a catalog without entries, readable by its owner alone, and connect to it."""
+    durable.make_private_file(path)
+    db = connect_writer(path)
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    db.execute(f"PRAGMA user_version = {FORMAT}")
+    db.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+    texts = facts.as_texts()
+    rows = [*texts.items(), ("crc", _crc_of_facts(texts))]
+    db.executemany("INSERT INTO facts VALUES (?, ?)", rows)
+    return db
+
+
+def connect_writer(path: Path) -> sqlite3.Connection:
+    """Connect for reading and writing; every commit waits for the disk."""
+    db = _connect(path, "mode=rw")
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        # What was removed is overwritten, not only unlinked.
+        db.execute("PRAGMA secure_delete = ON")
+        db.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
+        db.execute(f"PRAGMA journal_size_limit = {_LOG_LIMIT_NBYTES}")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """Connect for reading, also where nothing can be written.
+
+    Raises
+    ------
+    UnsupportedOperationError
+        The directory cannot be written, but the log beside the catalog holds commits that
+        cannot be read without.
+    """
+    db = _connect(path, "mode=ro")
+    try:
+        # The first read opens the log and the memory that its readers share.
+        db.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
+    except sqlite3.OperationalError as error:
+        db.close()
+        if _primary_code(error) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+            raise typed_error(error, path.parent) from error
+        log = path.with_name(f"{path.name}-wal")
+        if log.exists() and log.stat().st_size:
+            raise UnsupportedOperationError(
+                f"{path.parent} cannot be written, and its last commits are still in {log.name}: "
+                "open it once where it can be written, or copy it to such a place"
+            ) from error
+        db = _connect(path, "mode=ro&immutable=1")
+    except SQLITE_ERRORS as error:
+        db.close()
+        raise typed_error(error, path.parent) from error
+    db.execute(f"PRAGMA cache_size = -{_READER_CACHE_KIB}")
+    return db
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    # One thread at a time uses a connection, but not always the same.
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?{mode}",
+        uri=True,
+        isolation_level=None,
+        timeout=_BUSY_TIMEOUT_S,
+        check_same_thread=False,
+    )
+
+
+def read_facts(db: sqlite3.Connection, directory: Path) -> Facts:
+    """Read what the index is.
+
+    Raises
+    ------
+    CorruptIndexError
+        It does not match its checksum.
+    """
+    try:
+        texts: dict[str, str] = dict(db.execute("SELECT name, value FROM facts"))
+        facts = Facts(
+            texts["algorithm"],
+            int(texts["version"]),
+            int(texts["bits"]),
+            texts["backend"],
+            json.loads(texts["backend_options"]),
+        )
+        if texts["crc"] != _crc_of_facts({name: texts[name] for name in facts.as_texts()}):
+            raise CorruptIndexError(str(directory), "its facts do not match their checksum")
+    except (ValueError, TypeError, KeyError) as error:
+        if isinstance(error, FingerprintError):
+            raise
+        raise CorruptIndexError(str(directory), f"its facts: {error!r}") from error
+    except SQLITE_ERRORS as error:
+        raise typed_error(error, directory) from error
+    return facts
+
+
+def write_fact(db: sqlite3.Connection, name: str, value: str) -> None:
+    """Set a fact that may change."""
+    db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+
+
+def read_state(db: sqlite3.Connection) -> State:
+    """Read the counters."""
+    row = db.execute(
+        "SELECT version, manifest, entries, next_seq, sealed, removals FROM state"
+    ).fetchone()
+    if row is None or any(type(value) is not int for value in row):
+        raise sqlite3.DatabaseError("the table state does not hold what it should")
+    return State(*row)
+
+
+def write_state(db: sqlite3.Connection, state: State) -> None:
+    """Write the counters."""
+    db.execute(
+        "UPDATE state SET version = ?, manifest = ?, entries = ?, next_seq = ?, sealed = ?, "
+        "removals = ?",
+        state,
+    )
+
+
+def _primary_code(error: Exception) -> int:
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+
+
+def typed_error(error: Exception, directory: Path) -> Exception:
+    """Return the error of this package, or of the system, that SQLite's stands for."""
+    code = _primary_code(error)
+    if code == sqlite3.SQLITE_FULL:
+        return OSError(errno.ENOSPC, "the disk is full; nothing was changed", str(directory))
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return IndexLockedError(str(directory), f"another program holds the catalog ({error})")
+    if code == sqlite3.SQLITE_READONLY:
+        return OSError(errno.EROFS, "the index cannot be written", str(directory))
+    if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
+        return OSError(errno.EIO, f"the catalog: {error}; nothing was changed", str(directory))
+    if code in (sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT):
+        return MemoryError(str(error))
+    # Also what Python cannot make of damaged values: NULLs, broken UTF-8.
+    return CorruptIndexError(str(directory), str(error))

@@ -1,0 +1,456 @@
+"""Writing an index on disk: one writer, whose every change is a commit of its catalog."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fingerprint.errors import (
+    DuplicateIdError,
+    IndexLockedError,
+    UnknownIdError,
+    UnsupportedOperationError,
+)
+from fingerprint.index import durable
+from fingerprint.index.catalog import (
+    left_by_fork,
+    read_manifest,
+    read_removals,
+    sequence_number,
+)
+from fingerprint.index.rows import INSERT_ENTRY, INSERT_PLAIN, encoded, encoded_plain
+from fingerprint.index.segments import (
+    SEGMENTS,
+    Segment,
+    open_segment,
+    remove_orphans,
+    write_segment,
+)
+from fingerprint.index.tables import (
+    CATALOG,
+    SQLITE_ERRORS,
+    connect_writer,
+    read_state,
+    typed_error,
+    write_fact,
+    write_state,
+)
+from fingerprint.index.view import Part, Rows, State, View, is_among
+
+if TYPE_CHECKING:
+    from fingerprint.index.catalog import Catalog
+    from fingerprint.index.store import Batch
+    from fingerprint.typing import I64
+
+__all__ = ["LOCK", "SEAL_ABOVE", "OvertakenError", "Writer", "locked"]
+
+LOCK = "writer.lock"
+
+SEAL_ABOVE = 32_768
+"""Entries that may be scanned: with more, the tail becomes a segment."""
+
+REMOVAL_ROWS = 4096
+"""Rows of the log of removals before they are written as one."""
+
+_IDS_AT_ONCE = 512
+_BY_NAMES = f"SELECT id, seq FROM names WHERE id IN (?{', ?' * (_IDS_AT_ONCE - 1)})"  # noqa: S608
+_INSERT_SEGMENT = "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?)"
+
+
+@dataclass
+class _Pending:
+    """What a change has done so far, beside what is in SQLite's transaction."""
+
+    state: State
+    added: list[Rows] = field(default_factory=list)
+    removed: list[int] = field(default_factory=list)
+    merged: tuple[str, ...] = ()
+    segment: Segment | None = None
+    part: Part | None = None
+
+    def mark(self) -> tuple[State, int, int]:
+        """Return where it stands, for `back_to`."""
+        return self.state, len(self.added), len(self.removed)
+
+    def back_to(self, mark: tuple[State, int, int]) -> None:
+        """Forget what came after a mark."""
+        self.state = mark[0]
+        del self.added[mark[1] :]
+        del self.removed[mark[2] :]
+
+    @property
+    def removed_seqs(self) -> I64:
+        """What was removed, ascending."""
+        return np.sort(np.array(self.removed, np.int64))
+
+
+class Writer:
+    """The one writer of an index.
+
+    Threads take turns. Several changes in a transaction are one commit, and so is the
+    segment that a large addition makes: nobody ever sees half of it.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self.directory = catalog.directory
+        self.facts = catalog.facts
+        self.mutex = threading.RLock()
+        self._pid = os.getpid()
+        self._pending: _Pending | None = None
+        self._in_transaction = False
+        try:
+            self.db = connect_writer(self.directory / CATALOG)
+            remove_orphans(self.directory, {one.name for one in read_manifest(self.db)})
+        except SQLITE_ERRORS as error:
+            raise typed_error(error, self.directory) from error
+
+    @property
+    def in_own_transaction(self) -> bool:
+        """Whether the calling thread has a transaction open."""
+        if not self._in_transaction or not self.mutex.acquire(blocking=False):
+            return False
+        try:
+            return self._in_transaction
+        finally:
+            self.mutex.release()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make all changes within one commit."""
+        with self._turn():
+            if self._in_transaction:
+                raise UnsupportedOperationError("a transaction within a transaction")
+            self._in_transaction = True
+            try:
+                with self._commit_at_end():
+                    yield
+            finally:
+                self._in_transaction = False
+
+    @contextmanager
+    def change(self) -> Iterator[Writer]:
+        """Make one change: a commit of its own, or a part of the open transaction."""
+        with self._turn():
+            if not self._in_transaction:
+                with self._commit_at_end():
+                    yield self
+                return
+            mark = self._open.mark()
+            self.db.execute("SAVEPOINT change")
+            try:
+                yield self
+            except BaseException:
+                self._open.back_to(mark)
+                if self.db.in_transaction:  # SQLite gives some up by itself, on a full disk.
+                    self.db.execute("ROLLBACK TO change")
+                    self.db.execute("RELEASE change")
+                raise
+            self.db.execute("RELEASE change")
+
+    def insert(self, batch: Batch) -> range:
+        """Add entries; return their sequence numbers."""
+        pending = self._open
+        n = len(batch.words)
+        if not n:
+            return range(0)
+        seqs = range(pending.state.next_seq, pending.state.next_seq + n)
+        rows = Rows(np.arange(seqs.start, seqs.stop), batch.words, batch.quality)
+        nbytes = (self.facts.bits + 7) // 8
+        if batch.ids is None and batch.texts is None:
+            self.db.executemany(INSERT_PLAIN, encoded_plain(rows, nbytes))
+        else:
+            none: list[str | None] = [None] * n if None in (batch.ids, batch.texts) else []
+            values = encoded(rows, nbytes, batch.ids or none, batch.texts or none)
+            self.db.executemany(INSERT_ENTRY, values)
+        if batch.ids is not None:
+            self._insert_names(batch.ids, seqs)
+        pending.added.append(rows)
+        pending.state = pending.state._replace(
+            entries=pending.state.entries + n, next_seq=seqs.stop
+        )
+        return seqs
+
+    def _insert_names(self, ids: Sequence[str], seqs: range) -> None:
+        # In the order of the tree: neighbours are written to the same page.
+        order = sorted(range(len(ids)), key=ids.__getitem__)
+        try:
+            self.db.executemany(
+                "INSERT INTO names VALUES (?, ?)", ((ids[i], seqs[i]) for i in order)
+            )
+        except sqlite3.IntegrityError:
+            known = self._seqs_of(ids)
+            old = next((one for one in ids if known.get(one, seqs.start) < seqs.start), ids[0])
+            raise DuplicateIdError(f"id {old!r} is in the index already") from None
+
+    def discard(self, ids: Sequence[str], *, missing_ok: bool = False) -> None:
+        """Remove entries."""
+        pending = self._open
+        known = self._seqs_of(ids)
+        if not missing_ok and len(known) < len(ids):
+            missing = next(one for one in ids if one not in known)
+            raise UnknownIdError(f"id {missing!r} is not in the index")
+        seqs = list(known.values())
+        self.db.executemany("DELETE FROM entries WHERE seq = ?", ((seq,) for seq in sorted(seqs)))
+        self.db.executemany("DELETE FROM names WHERE id = ?", ((one,) for one in sorted(known)))
+        pending.removed += seqs
+        pending.state = pending.state._replace(entries=pending.state.entries - len(seqs))
+
+    def _seqs_of(self, ids: Sequence[str]) -> dict[str, int]:
+        """Return the sequence numbers of those ids that are there."""
+        found: dict[str, int] = {}
+        for first in range(0, len(ids), _IDS_AT_ONCE):
+            some = ids[first : first + _IDS_AT_ONCE]
+            numbers = [n for n in map(sequence_number, some) if n is not None]
+            if len(some) == 1:
+                found.update(self.db.execute("SELECT id, seq FROM names WHERE id = ?", some))
+            else:  # One statement for any number of them: NULL is no id.
+                filled = [*some, *[None] * (_IDS_AT_ONCE - len(some))]
+                found.update(self.db.execute(_BY_NAMES, filled))
+            if numbers:
+                unnamed = self.db.execute(
+                    "SELECT seq FROM entries WHERE id IS NULL "
+                    "AND seq IN (SELECT value FROM json_each(?))",
+                    (json.dumps(numbers),),
+                )
+                found.update((f"#{seq}", seq) for (seq,) in unnamed)
+        return found
+
+    def seal(self) -> None:
+        """Move the tail into a segment."""
+        with self._turn():
+            self.refuse_in_transaction("seal")
+            with self._commit_at_end():
+                self._seal()
+
+    def replace(
+        self,
+        parts: Sequence[Part],
+        segment: Segment | None,
+        part: Part | None,
+        *,
+        sealed: int | None = None,
+    ) -> None:
+        """Put one segment in the place of several, and of the tail up to ``sealed``.
+
+        What was removed since it was written stays removed. OvertakenError when the
+        others are no longer all there.
+        """
+        names = {one.name for one in parts}
+        with self._turn():
+            self.refuse_in_transaction("compact")
+            with self._commit_at_end():
+                pending = self._open
+                pending.segment, pending.part = segment, part
+                if not names <= {one.name for one in read_manifest(self.db)}:
+                    raise OvertakenError
+                pending.merged = tuple(names)
+                gone = [one.removed_seqs for one in parts]
+                if sealed is not None:
+                    pending.state = pending.state._replace(sealed=sealed)
+                    gone.append(read_removals(self.db))
+                self._write_manifest(np.unique(np.concatenate([*gone, np.empty(0, np.int64)])))
+        for name in names:
+            shutil.rmtree(self.directory / SEGMENTS / name, ignore_errors=True)
+
+    def erase(self) -> None:
+        """Overwrite what was removed: in the catalog, and in its log.
+
+        Raises
+        ------
+        IndexLockedError
+            A reader still looks at an older state, which the log has to keep.
+        """
+        with self._turn():
+            self.refuse_in_transaction("compact")
+            (erased,) = self.db.execute(
+                "SELECT COALESCE(MAX(value), '0') FROM facts WHERE name = 'erased'"
+            ).fetchone()
+            removals = str(read_state(self.db).removals)
+            if erased != removals:
+                # Deleted cells are zeroed at once, but moving cells leaves copies behind.
+                self.db.execute("VACUUM")
+                write_fact(self.db, "erased", removals)
+            (busy, _, _) = self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise IndexLockedError(
+                str(self.directory),
+                "compacted, but a reader looks at an older state: what was removed is still in "
+                "the log; compact again when it is done",
+            )
+
+    @property
+    def pending_entries(self) -> int:
+        """Number of entries as the open transaction has it."""
+        return self._open.state.entries
+
+    def close(self) -> None:
+        """Close the connection; SQLite moves its log into the catalog."""
+        if os.getpid() == self._pid:
+            self.db.close()
+        else:
+            left_by_fork.append(self.db)
+
+    def refuse_in_transaction(self, what: str) -> None:
+        """Raise where a commit would end somebody's transaction."""
+        if self._in_transaction:
+            raise UnsupportedOperationError(f"{what} within a transaction")
+
+    @property
+    def _open(self) -> _Pending:
+        if self._pending is None:
+            raise UnsupportedOperationError("no change is open")
+        return self._pending
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if os.getpid() != self._pid:
+            raise UnsupportedOperationError(
+                f"{self.directory}: opened for writing before a fork; open it anew in the child"
+            )
+        with self.mutex:
+            try:
+                yield
+            except SQLITE_ERRORS as error:
+                raise typed_error(error, self.directory) from error
+
+    @contextmanager
+    def _commit_at_end(self) -> Iterator[None]:
+        self.db.execute("BEGIN IMMEDIATE")
+        pending = _Pending(State())
+        try:
+            pending.state = read_state(self.db)
+            self._pending = pending
+            yield
+            self._commit(pending)
+        except BaseException:
+            if self.db.in_transaction:
+                self.db.execute("ROLLBACK")
+            if pending.segment is not None:
+                self._remove_unlisted(pending.segment)
+            raise
+        finally:
+            self._pending = None
+
+    def _remove_unlisted(self, segment: Segment) -> None:
+        """Remove a segment, unless the interrupt came after its commit."""
+        if segment.name not in {one.name for one in read_manifest(self.db)}:
+            shutil.rmtree(self.directory / SEGMENTS / segment.name, ignore_errors=True)
+
+    def _commit(self, pending: _Pending) -> None:
+        if not (pending.added or pending.removed or pending.segment or pending.merged):
+            self.db.execute("ROLLBACK")
+            return
+        tail = self.catalog.view().tail
+        if tail.n_alive + sum(rows.seqs.size for rows in pending.added) > SEAL_ABOVE:
+            self._seal()
+        elif pending.removed:
+            self._log_removals(pending.removed_seqs)
+        state = pending.state = pending.state._replace(version=pending.state.version + 1)
+        write_state(self.db, state)
+        durable.commit(self.db)
+        self.catalog.publish(state, lambda view: self._advanced(view, pending))
+
+    def _advanced(self, view: View, pending: _Pending) -> View:
+        segments = [part for part in view.segments if part.name not in pending.merged]
+        if pending.part is not None:
+            segments.append(pending.part)
+            segments.sort(key=lambda part: int(part.rows.seqs[0]))
+        removed = pending.removed_seqs
+        if pending.merged:  # Rows that were removed while others were being merged.
+            removed = read_removals(self.db)
+        sealed = pending.state.sealed
+        added = [rows for rows in pending.added if rows.seqs[-1] > sealed]
+        segments = [part.without(removed) for part in segments]
+        return view.advanced(pending.state, segments, removed, added)
+
+    def _seal(self) -> None:
+        """Write the tail and what is pending as a segment, within the open commit."""
+        pending = self._open
+        if pending.segment is not None:
+            return
+        removed = pending.removed_seqs
+        tail = self.catalog.view().tail.without(removed)
+        chunks = [*tail.alive_rows(), *(_without(rows, removed) for rows in pending.added)]
+        n = sum(rows.seqs.size for rows in chunks)
+        old_sealed = pending.state.sealed
+        pending.state = pending.state._replace(sealed=pending.state.next_seq - 1)
+        if n:
+            pending.segment = write_segment(self.directory, self.facts, chunks, n)
+            pending.part = open_segment(
+                self.directory, self.facts, pending.segment, self.catalog.residency
+            )
+        self._write_manifest(np.empty(0, np.int64), up_to=old_sealed)
+
+    def _write_manifest(self, forgotten: I64, up_to: int | None = None) -> None:
+        """Write the change of segments, and the log of removals anew.
+
+        The log keeps what may still stand in a segment: nothing beyond ``up_to``, which
+        was in the tail, and none of ``forgotten``.
+        """
+        pending = self._open
+        for name in pending.merged:
+            self.db.execute("DELETE FROM segments WHERE name = ?", (name,))
+        if pending.segment is not None:
+            self.db.execute(_INSERT_SEGMENT, pending.segment.as_row())
+        removed = np.union1d(read_removals(self.db), pending.removed_seqs)
+        if up_to is not None:
+            removed = removed[removed <= up_to]
+        self._rewrite_removals(removed[~is_among(forgotten, removed)])
+        pending.state = pending.state._replace(manifest=pending.state.manifest + 1)
+
+    def _log_removals(self, seqs: I64) -> None:
+        (rows,) = self.db.execute("SELECT COUNT(*) FROM removals").fetchone()
+        if rows >= REMOVAL_ROWS:
+            self._rewrite_removals(np.union1d(read_removals(self.db), seqs))
+        elif seqs.size:
+            pending = self._open
+            n = pending.state.removals + 1
+            self.db.execute("INSERT INTO removals VALUES (?, ?)", (n, seqs.astype("<i8").tobytes()))
+            pending.state = pending.state._replace(removals=n)
+
+    def _rewrite_removals(self, seqs: I64) -> None:
+        self.db.execute("DELETE FROM removals")
+        self._log_removals(seqs)
+
+
+class OvertakenError(Exception):
+    """The segments that were merged are no longer there."""
+
+
+def _without(rows: Rows, removed: I64) -> Rows:
+    return rows.at(~is_among(removed, rows.seqs)) if removed.size else rows
+
+
+@contextmanager
+def locked(directory: os.PathLike[str]) -> Iterator[None]:
+    """Hold the writer's lock of an index.
+
+    Raises
+    ------
+    IndexLockedError
+        Another process has it, or another Index of this one.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(os.path.join(directory, LOCK), timeout=0, mode=0o600, thread_local=False)  # noqa: PTH118
+    try:
+        lock.acquire()
+    except Timeout:
+        raise IndexLockedError(
+            str(directory),
+            "another Index has it open for writing; open it with read_only=True, or close that",
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
