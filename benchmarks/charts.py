@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from benchmarks.measurement import Group, Measurement
 
-__all__ = ["draw_index", "draw_speed"]
+__all__ = ["draw_speed"]
 
 WIDTH_IN = 10.0
 DPI = 160
@@ -22,9 +22,7 @@ LINE_IN = 0.17
 BAR_IN = 0.25
 LABEL_WIDTH = 40
 GREEN, RED, GREY = "#2a7f62", "#c0392b", "#93a0ae"
-BLUE, LIGHT_BLUE, PALE = "#1b4f8f", "#7fa6d3", "#ccd6e2"
 COLOURS = {"met": GREEN, "not met": RED, "wrong answer": RED, "": GREY}
-PEERS = ("faiss-", "usearch")
 
 
 def draw_speed(groups: Sequence[Group], path: Path) -> bool:
@@ -58,43 +56,7 @@ def draw_speed(groups: Sequence[Group], path: Path) -> bool:
         fontsize=LABEL_PT,
     )
     legend = ((GREEN, "target met"), (RED, "not met"), (GREY, "no target"))
-    _finish(figure, axes, y, legend, path, with_target=True)
-    return True
-
-
-def draw_index(groups: Sequence[Group], path: Path) -> bool:
-    """Draw the median time of a query by structure and size; False without any."""
-    bars = [m for g in groups for m in g.measurements if m.value and "structure" in m.details]
-    if not bars:
-        return False
-    sizes = list(dict.fromkeys(int(one.details["hashes"]) for one in bars))
-    titles = [(f"{n:,} hashes", [m for m in bars if m.details["hashes"] == n]) for n in sizes]
-    figure, axes = _canvas(_rows_height(titles))
-    y = 0.0
-    places, labels = [], []
-    for title, some in titles:
-        y = _heading(axes, y, title)
-        for one in some:
-            y += (BAR_IN + 0.06) / 2
-            _index_bar(axes, y, one)
-            places.append(y)
-            labels.append(str(one.details["structure"]))
-            y += (BAR_IN + 0.06) / 2
-    axes.set_xscale("log")
-    least = min(one.value or 1.0 for one in bars)
-    most = max(float(one.details["p99_ms"]) for one in bars)
-    axes.set_xlim(least / 2, most * (most / least) ** 0.45 * 2)
-    axes.set_yticks(places, labels)
-    axes.set_xlabel(
-        "ms a query within 31 of 256 bits, one thread, log scale: bar to the median, line to p99",
-        fontsize=LABEL_PT,
-    )
-    legend = (
-        (BLUE, "fingerprint, exact"),
-        (LIGHT_BLUE, "FAISS, exact"),
-        (PALE, "approximate"),
-    )
-    _finish(figure, axes, y, legend, path, with_target=False)
+    _finish(figure, axes, y, legend, path)
     return True
 
 
@@ -123,20 +85,6 @@ def _speed_bar(axes: Any, y: float, one: Measurement) -> None:
     if one.verdict == "wrong answer":
         text += "  WRONG ANSWER"
     axes.text(right * 1.07, y, text, va="center", fontsize=LABEL_PT, in_layout=False)
-
-
-def _index_bar(axes: Any, y: float, one: Measurement) -> None:
-    value, p99 = one.value or 0.0, float(one.details["p99_ms"])
-    exact, recall = bool(one.details["exact"]), float(one.details["recall"])
-    is_peer = str(one.details["structure"]).startswith(PEERS)
-    colour = (LIGHT_BLUE if is_peer else BLUE) if exact else PALE
-    axes.barh(y, value, height=BAR_IN, color=colour)
-    axes.plot((value, p99), (y, y), color="black", linewidth=1.3)
-    kind = "exact" if exact else f"recall {recall:.3f}"
-    if one.agrees is False:
-        kind = f"WRONG, recall {recall:.3f}"
-    text = f"{figures(value)} ms, {kind}"
-    axes.text(max(value, p99) * 1.1, y, text, va="center", fontsize=LABEL_PT, in_layout=False)
 
 
 def _heading(axes: Any, y: float, title: str) -> float:
@@ -169,16 +117,13 @@ def _finish(
     bottom: float,
     legend: Sequence[tuple[str, str]],
     path: Path,
-    *,
-    with_target: bool,
 ) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
     handles: list[Any] = [Patch(color=colour, label=label) for colour, label in legend]
-    if with_target:
-        handles.append(Line2D([], [], color="black", linewidth=2.6, label="target"))
+    handles.append(Line2D([], [], color="black", linewidth=2.6, label="target"))
     figure.legend(
         handles=handles,
         loc="outside upper center",

@@ -28,6 +28,7 @@ PACKAGES = (
     "ImageHash",
     "PyWavelets",
     "faiss-cpu",
+    "pynear",
     "usearch",
 )
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from benchmarks.charts import draw_index, draw_speed
+from benchmarks.charts import draw_speed
+from benchmarks.lookup_charts import draw_by_radius, draw_by_size
 from benchmarks.measurement import SPEEDUP
 from benchmarks.paired import Spread, figures
+from benchmarks.stored import FORMAT, Run, as_json, merged, read_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from benchmarks.measurement import Group, Measurement, Table
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["seconds", "write_report"]
 
-FORMAT = 1
+LATEST, LARGE = "latest", "lookup-large"
+"""What files are called: of a run, and of look-ups in sets of many millions."""
+
 COLUMNS = (
     "what",
     "measured",
@@ -34,27 +38,54 @@ COLUMNS = (
 
 
 def write_report(
-    folder: Path, machine: Mapping[str, str], settings: Settings, groups: Sequence[Group]
+    folder: Path,
+    machine: Mapping[str, str],
+    settings: Settings,
+    groups: Sequence[Group],
+    *,
+    is_large: bool = False,
 ) -> list[Path]:
-    """Write latest.json, latest.md and the pictures that there is something for."""
+    """Write latest.json, latest.md and the pictures that there is something for.
+
+    Large look-ups go to lookup-large.json and lookup-large.md, which keep what earlier
+    runs found and this one did not measure. The pictures of look-ups show both.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    data, text = folder / "latest.json", folder / "latest.md"
+    name, other = (LARGE, LATEST) if is_large else (LATEST, LARGE)
+    data, text = folder / f"{name}.json", folder / f"{name}.md"
+    runs = [Run(machine, asdict(settings), tuple(groups))]
+    if is_large:
+        runs = merged(read_runs(data), *runs)
+    drawn = _draw(folder, runs, read_runs(folder / f"{other}.json"), is_large=is_large)
+    content = {"format": FORMAT, "runs": [as_json(run) for run in runs]}
+    data.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    text.write_text(_markdown(runs, [p.name for p in drawn]), "utf-8")
+    return [data, text, *drawn]
+
+
+def _draw(
+    folder: Path, runs: Sequence[Run], others: Sequence[Run], *, is_large: bool
+) -> list[Path]:
+    groups = [group for run in runs for group in run.groups]
+    looked_up: dict[str, Measurement] = {}
+    for run in (*others, *runs):
+        for group in run.groups:
+            looked_up |= {one.name: one for one in group.measurements if "part" in one.details}
+    found = list(looked_up.values())
+    tasks: list[tuple[str, Callable[[Path], bool]]] = [
+        ("lookup-size.png", lambda path: draw_by_size(found, path)),
+        ("lookup-radius.png", lambda path: draw_by_radius(found, path)),
+    ]
+    if not is_large:
+        tasks.insert(0, ("speed.png", lambda path: draw_speed(groups, path)))
     drawn = []
-    for name, draw in (("speed.png", draw_speed), ("index.png", draw_index)):
+    for name, draw in tasks:
         picture = folder / name
-        if draw(groups, picture):
+        if draw(picture):
             drawn.append(picture)
         else:
             picture.unlink(missing_ok=True)
-    content = {
-        "format": FORMAT,
-        "machine": dict(machine),
-        "settings": asdict(settings),
-        "groups": [_group_json(group) for group in groups],
-    }
-    data.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    text.write_text(_markdown(machine, groups, [p.name for p in drawn]), "utf-8")
-    return [data, text, *drawn]
+    return drawn
 
 
 def seconds(times: Spread) -> str:
@@ -65,16 +96,13 @@ def seconds(times: Spread) -> str:
     return f"{median} {unit} {rest}"
 
 
-def _group_json(group: Group) -> dict[str, Any]:
-    content = asdict(group)
-    for one, measured in zip(content["measurements"], group.measurements, strict=True):
-        one["verdict"] = measured.verdict
-    return content
-
-
-def _markdown(machine: Mapping[str, str], groups: Sequence[Group], pictures: Sequence[str]) -> str:
+def _markdown(runs: Sequence[Run], pictures: Sequence[str]) -> str:
     parts = ["# Benchmarks", ""]
-    with_target = [m for group in groups for m in group.measurements if m.target is not None]
+    every = [m for run in runs for group in run.groups for m in group.measurements]
+    wrong = [m for m in every if m.verdict == "wrong answer"]
+    if wrong:
+        parts += ["**WRONG ANSWERS:**", "", *(f"- {m.name}" for m in wrong), ""]
+    with_target = [m for m in every if m.target is not None]
     if with_target:
         counts = {
             verdict: sum(m.verdict == verdict for m in with_target)
@@ -90,7 +118,13 @@ def _markdown(machine: Mapping[str, str], groups: Sequence[Group], pictures: Seq
         ]
     for picture in pictures:
         parts += [f"![{picture.removesuffix('.png')}]({picture})", ""]
-    parts += ["## Conditions", "", *_table(("", ""), list(machine.items()))]
+    for run in runs:
+        parts += _run_markdown(run)
+    return "\n".join(parts)
+
+
+def _run_markdown(run: Run) -> list[str]:
+    parts = ["## Conditions", "", *_table(("", ""), list(run.machine.items()))]
     parts += [
         "The two sides of a comparison take turns in one process. A ratio is that of the "
         "medians; beside it stand the median of the ratios pair by pair and its interquartile "
@@ -98,9 +132,9 @@ def _markdown(machine: Mapping[str, str], groups: Sequence[Group], pictures: Seq
         "times of the peer's.",
         "",
     ]
-    for group in groups:
+    for group in run.groups:
         parts += _group_markdown(group)
-    return "\n".join(parts)
+    return parts
 
 
 def _group_markdown(group: Group) -> list[str]:

@@ -2,14 +2,84 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from benchmarks.paired import Plan
 
-__all__ = ["FULL", "QUICK", "Settings", "Size"]
+__all__ = ["FULL", "PARTS", "QUICK", "Lookup", "Settings", "Size"]
 
 Size = tuple[int, int]
 """Width and height in pixels."""
+
+PARTS = (
+    "size",
+    "radius",
+    "widths",
+    "residency",
+    "build",
+    "batch",
+    "dihedral",
+    "nearest",
+    "skewed",
+    "index",
+)
+"""Parts of the group `benchmarks.lookup`."""
+
+DETAIL_MAX_N = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Sizes and time allowed for `benchmarks.lookup`.
+
+    Parameters
+    ----------
+    sizes : tuple of int
+        Hashes in the searched sets.
+    parts : tuple of str
+        Which of `PARTS` to run.
+    queries : int
+        Queries to each structure.
+    sweep_queries : int
+        The same where there are many rows: by radius, skewed, views, nearest.
+    counted_max_n, n_counted : int
+        In larger sets only so many answers are counted by brute force.
+    radii : tuple of int
+        Of 256 bits, for the cost by radius.
+    pictures : int
+        Generated pictures behind the realistic sets.
+    graph_max_n : int
+        Largest set for graphs, whose building takes minutes beyond it.
+    batch_queries : int
+        Queries in one call.
+    budget_s, sweep_budget_s : float
+        Time for a peer's queries in one row; then it drops out.
+    single_adds : int
+        Durable additions of one entry.
+    """
+
+    sizes: tuple[int, ...] = (10_000, 100_000, 1_000_000)
+    parts: tuple[str, ...] = PARTS
+    queries: int = 1000
+    sweep_queries: int = 400
+    counted_max_n: int = 10_000_000
+    n_counted: int = 48
+    radii: tuple[int, ...] = (0, 8, 16, 24, 31, 40, 50, 64)
+    pictures: int = 20_000
+    graph_max_n: int = 100_000
+    batch_queries: int = 10_000
+    budget_s: float = 20.0
+    sweep_budget_s: float = 4.0
+    single_adds: int = 100
+
+    @property
+    def detail_n(self) -> int:
+        """The size at which everything is measured, or 0: the largest up to ten million."""
+        return max((n for n in self.sizes if n <= DETAIL_MAX_N), default=0)
+
+    def counted(self, n: int) -> int | None:
+        """Return how many answers to count in a set of n; None for all."""
+        return None if n <= self.counted_max_n else self.n_counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +108,10 @@ class Settings:
         Pictures whose peak of memory is measured.
     max_photos : int
         Photographs, at most, for the fidelity and for the share of fallbacks.
-    index_sizes : tuple of int
-        Hashes in the searched set.
-    index_queries : int
-        Queries to each search structure.
-    graph_max_n : int
-        Largest set for graphs, whose building takes minutes beyond it.
     cluster_n : int
         Hashes to group.
+    lookup : Lookup
+        What is searched, and how long.
     """
 
     plan: Plan
@@ -59,10 +125,8 @@ class Settings:
     empty_cache_runs: int = 3
     memory_sizes: tuple[Size, ...] = ((4000, 3000), (8000, 6000))
     max_photos: int = 2000
-    index_sizes: tuple[int, ...] = (10_000, 100_000, 1_000_000)
-    index_queries: int = 300
-    graph_max_n: int = 100_000
     cluster_n: int = 100_000
+    lookup: Lookup = field(default_factory=Lookup)
 
 
 FULL = Settings(
@@ -78,8 +142,16 @@ QUICK = Settings(
     empty_cache_runs=1,
     memory_sizes=((4000, 3000),),
     max_photos=120,
-    index_sizes=(10_000,),
-    index_queries=50,
-    graph_max_n=10_000,
     cluster_n=10_000,
+    lookup=Lookup(
+        sizes=(10_000,),
+        queries=100,
+        sweep_queries=60,
+        radii=(8, 31, 50),
+        pictures=1000,
+        graph_max_n=10_000,
+        batch_queries=2000,
+        budget_s=2.0,
+        sweep_budget_s=1.0,
+    ),
 )
