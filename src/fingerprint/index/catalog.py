@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import threading
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fingerprint.errors import CorruptIndexError
-from fingerprint.index.rows import EntryRow
+from fingerprint.index.reading import find_row, iterate_hashes, iterate_rows, read_records
 from fingerprint.index.segments import Segment, damaged, open_segment
 from fingerprint.index.store import EntryGoneError
 from fingerprint.index.tables import (
@@ -26,30 +25,22 @@ from fingerprint.index.tables import (
     read_state,
     typed_error,
 )
-from fingerprint.index.view import Rows, View, words_of
+from fingerprint.index.view import View
 
 if TYPE_CHECKING:
+    from fingerprint.index.rows import EntryRow
     from fingerprint.index.view import Part, State
     from fingerprint.typing import I64, Residency
 
 __all__ = [
     "Catalog",
     "Snapshot",
-    "find_row",
-    "iterate_rows",
     "left_by_fork",
     "read_manifest",
     "read_removals",
-    "rows_in_memory",
-    "sequence_number",
 ]
 
-_ROWS_AT_ONCE = 4096
 _ATTEMPTS = 20
-_BY_SEQ = "SELECT * FROM entries WHERE seq = ?"
-_BY_SEQS = "SELECT * FROM entries WHERE seq IN (SELECT value FROM json_each(?))"
-_BY_NAME = "SELECT * FROM entries WHERE seq = (SELECT seq FROM names WHERE id = ?)"
-_AFTER = "SELECT * FROM entries WHERE seq > ? ORDER BY seq LIMIT ?"
 
 # Connections that a fork left in the child. Closing them there would disturb the
 # parent's locks and log, and so would collecting them.
@@ -260,7 +251,7 @@ class Catalog:
             opened = self.segments_of(read_manifest(db), view.segments)
             segments = [part.without(every) for part in opened]
         last = max(view.state.next_seq - 1, state.sealed)
-        added = rows_in_memory(iterate_rows(db, self.directory, last), self.facts.bits)
+        added = iterate_hashes(db, self.directory, self.facts.bits, last)
         return view.advanced(state, segments, new, added)
 
 
@@ -282,81 +273,3 @@ def read_removals(db: sqlite3.Connection, after: int = -1) -> I64:
         return np.unique(np.frombuffer(b"".join(blob for (blob,) in blobs), "<i8"))
     except (ValueError, TypeError) as error:
         raise sqlite3.DatabaseError("the table removals does not hold what it should") from error
-
-
-def read_records(
-    db: sqlite3.Connection, directory: Path, seqs: Sequence[int]
-) -> dict[int, tuple[str, str | None]]:
-    """Return id and metadata by sequence number, or raise EntryGoneError."""
-    if len(seqs) == 1:
-        found = db.execute(_BY_SEQ, (seqs[0],))
-    else:
-        found = db.execute(_BY_SEQS, (json.dumps(seqs),))
-    records = {}
-    for row in found:
-        entry = _checked(row, directory)
-        records[entry.seq] = entry.name, entry.metadata
-    if len(records) != len(seqs):
-        raise EntryGoneError
-    return records
-
-
-def find_row(db: sqlite3.Connection, directory: Path, name: str) -> EntryRow | None:
-    """Return the entry with this id, if there is one."""
-    row = db.execute(_BY_NAME, (name,)).fetchone()
-    if row is None:
-        number = sequence_number(name)
-        if number is not None:
-            row = db.execute(f"{_BY_SEQ} AND id IS NULL", (number,)).fetchone()
-    return None if row is None else _checked(row, directory)
-
-
-def sequence_number(name: str) -> int | None:
-    """Return n of an id ``#n``, or None."""
-    digits = name[1:]
-    # No other way of writing the same number is an id, and SQLite's numbers end.
-    if name[:1] != "#" or not digits.isascii() or not digits.isdigit() or len(digits) > 18:
-        return None
-    return int(digits) if digits[0] != "0" else None
-
-
-def iterate_rows(db: sqlite3.Connection, directory: Path, after: int = 0) -> Iterator[EntryRow]:
-    """Yield entries in order, a few thousand in memory at a time."""
-    last: int = after
-    while True:
-        rows = db.execute(_AFTER, (last, _ROWS_AT_ONCE)).fetchall()
-        for row in rows:
-            yield _checked(row, directory)
-        if len(rows) < _ROWS_AT_ONCE:
-            return
-        last = rows[-1][0]
-
-
-def _checked(row: tuple[int, str | None, bytes, int, str | None, int], where: Path) -> EntryRow:
-    entry = EntryRow(*row)
-    if not entry.is_whole:
-        raise CorruptIndexError(
-            str(where), f"entry {entry.seq} of the catalog does not match its checksum"
-        )
-    return entry
-
-
-def rows_in_memory(entries: Iterable[EntryRow], bits: int) -> Iterator[Rows]:
-    """Yield the hashes of entries, a few thousand at a time."""
-    nbytes, width = (bits + 7) // 8, words_of(bits)
-    batch: list[EntryRow] = []
-
-    def stacked() -> Rows:
-        words = np.zeros((len(batch), width), np.uint64)
-        packed = np.frombuffer(b"".join(e.packed for e in batch), np.uint8)
-        words.view(np.uint8)[:, :nbytes] = packed.reshape(len(batch), nbytes)
-        seqs: I64 = np.array([e.seq for e in batch], np.int64)
-        return Rows(seqs, words, np.array([e.quality for e in batch], np.int8))
-
-    for entry in entries:
-        batch.append(entry)
-        if len(batch) == _ROWS_AT_ONCE:
-            yield stacked()
-            batch = []
-    if batch:
-        yield stacked()

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from fingerprint.errors import IndexFormatError
 from fingerprint.index import durable, format1
-from fingerprint.index.catalog import rows_in_memory, sequence_number
 from fingerprint.index.disk_store import DiskStore
 from fingerprint.index.memory_store import MemoryStore
-from fingerprint.index.rows import INSERT_ENTRY
+from fingerprint.index.reading import sequence_number
+from fingerprint.index.rows import INSERT_ENTRY, rows_of
 from fingerprint.index.segments import SEGMENTS
 from fingerprint.index.store import Batch
 from fingerprint.index.tables import (
@@ -144,11 +144,10 @@ def _in_memory(directory: Path) -> Store:
     """Return an index of format 1 as it is, to be read."""
     facts, entries = format1.read(directory)
     store = MemoryStore(facts)
-    chunks = list(rows_in_memory(entries, facts.bits))
-    with store.change() as change:
-        for rows in chunks:
-            some, entries = entries[: len(rows.seqs)], entries[len(rows.seqs) :]
-            ids = [row.name for row in some]
-            change.insert(Batch(ids, rows.words, rows.quality, [row.metadata for row in some]))
+    if entries:
+        rows = rows_of(entries, facts.bits)
+        ids, texts = [row.name for row in entries], [row.metadata for row in entries]
+        with store.change() as change:
+            change.insert(Batch(ids, rows.words, rows.quality, texts))
     store.read_only = True
     return store

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from fingerprint.errors import UnsupportedOperationError
-from fingerprint.index.catalog import Catalog, Snapshot, find_row, iterate_rows, left_by_fork
+from fingerprint.index.catalog import Catalog, Snapshot, left_by_fork
 from fingerprint.index.merging import Background, compact, merge, plan_merge
+from fingerprint.index.reading import find_row, iterate_rows
 from fingerprint.index.store import Change, Records, Store
 from fingerprint.index.tables import CATALOG, FORMAT
 from fingerprint.index.writer import Writer, locked

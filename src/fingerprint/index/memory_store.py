@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fingerprint.errors import DuplicateIdError, UnknownIdError, UnsupportedOperationError
-from fingerprint.index.catalog import sequence_number
+from fingerprint.index.reading import sequence_number
 from fingerprint.index.rows import EntryRow
 from fingerprint.index.segments import backend_for, build_backend
 from fingerprint.index.store import Batch, Records, Store

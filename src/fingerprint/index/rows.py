@@ -8,13 +8,26 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from fingerprint.index.view import Rows
+from fingerprint.index.view import Rows, words_of
 
-__all__ = ["INSERT_ENTRY", "INSERT_PLAIN", "EntryRow", "encoded", "encoded_plain"]
+if TYPE_CHECKING:
+    from fingerprint.typing import U64
+
+__all__ = [
+    "INSERT_BLOCK",
+    "INSERT_ENTRY",
+    "Block",
+    "EntryRow",
+    "encoded",
+    "encoded_blocks",
+    "rows_of",
+]
 
 INSERT_ENTRY = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)"
-INSERT_PLAIN = "INSERT INTO entries (seq, hash, quality, crc) VALUES (?, ?, ?, ?)"
+INSERT_BLOCK = "INSERT INTO blocks VALUES (?, ?, ?, ?, ?)"
+
+BLOCK = 256
+"""Entries of a block, at most: the price of the first removal from it."""
 
 _ROWS_AT_ONCE = 16_384
 
@@ -52,18 +65,76 @@ class EntryRow(NamedTuple):
         return _with_texts(zlib.crc32(fixed), self.id, self.metadata)
 
 
+class Block(NamedTuple):
+    """Consecutive entries without ids and metadata, stored as one: a tenth of the work."""
+
+    first_seq: int
+    n: int
+    hashes: bytes
+    quality: bytes
+    crc: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it matches its checksum."""
+        try:
+            return self._checksum() == self.crc
+        except (AttributeError, TypeError, OverflowError):
+            return False
+
+    def with_crc(self) -> Block:
+        """Return it with its checksum."""
+        return self._replace(crc=self._checksum())
+
+    def _checksum(self) -> int:
+        head = b"".join(x.to_bytes(8, "little", signed=True) for x in (self.first_seq, self.n))
+        return zlib.crc32(self.quality, zlib.crc32(self.hashes, zlib.crc32(head)))
+
+    def entry(self, i: int) -> EntryRow:
+        """Return one of its entries."""
+        nbytes = len(self.hashes) // self.n
+        packed = self.hashes[i * nbytes : (i + 1) * nbytes]
+        quality = int.from_bytes(self.quality[i : i + 1], "little", signed=True)
+        return EntryRow(self.first_seq + i, None, packed, quality, None, 0)
+
+    def rows(self, bits: int) -> Rows:
+        """Return all of them as arrays."""
+        seqs = np.arange(self.first_seq, self.first_seq + self.n)
+        return Rows(seqs, _words(self.hashes, bits), np.frombuffer(self.quality, np.int8))
+
+
+def rows_of(entries: Sequence[EntryRow], bits: int) -> Rows:
+    """Return entries as arrays."""
+    return Rows(
+        np.array([entry.seq for entry in entries], np.int64),
+        _words(b"".join(entry.packed for entry in entries), bits),
+        np.array([entry.quality for entry in entries], np.int8),
+    )
+
+
+def _words(hashes: bytes, bits: int) -> U64:
+    nbytes = (bits + 7) // 8
+    packed = np.frombuffer(hashes, np.uint8).reshape(-1, nbytes)
+    words = np.zeros((len(packed), words_of(bits)), np.uint64)
+    words.view(np.uint8)[:, :nbytes] = packed
+    return words
+
+
+def encoded_blocks(rows: Rows, nbytes: int) -> Iterator[Block]:
+    """Yield consecutive entries as blocks, values of `INSERT_BLOCK`."""
+    packed = rows.words.view(np.uint8)[:, :nbytes]
+    for first in range(0, len(packed), BLOCK):
+        here = slice(first, first + BLOCK)
+        hashes, quality = packed[here].tobytes(), rows.quality[here].tobytes()
+        yield Block(int(rows.seqs[first]), len(quality), hashes, quality, 0).with_crc()
+
+
 def _with_texts(crc: int, name: str | None, metadata: str | None) -> int:
     """Carry a checksum on over the texts: the id's length and the id, then the metadata."""
     if name is None and metadata is None:
         return crc
     head = "-" if name is None else f"{len(name)}:{name}"
     return zlib.crc32(f"{head}{metadata or ''}".encode(), crc)
-
-
-def encoded_plain(rows: Rows, nbytes: int) -> Iterator[tuple[Any, ...]]:
-    """Yield the values of `INSERT_PLAIN` for entries without id and metadata."""
-    for seqs, blobs, quality, crcs in _columns(rows, nbytes):
-        yield from zip(seqs, blobs, quality, crcs, strict=True)
 
 
 def encoded(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -25,9 +24,9 @@ from fingerprint.index.catalog import (
     left_by_fork,
     read_manifest,
     read_removals,
-    sequence_number,
 )
-from fingerprint.index.rows import INSERT_ENTRY, INSERT_PLAIN, encoded, encoded_plain
+from fingerprint.index.reading import block_of, find_row, sequence_number
+from fingerprint.index.rows import INSERT_BLOCK, INSERT_ENTRY, encoded, encoded_blocks
 from fingerprint.index.segments import (
     SEGMENTS,
     Segment,
@@ -62,6 +61,7 @@ REMOVAL_ROWS = 4096
 """Rows of the log of removals before they are written as one."""
 
 _IDS_AT_ONCE = 512
+_BLOCKS_FROM = 32
 _BY_NAMES = f"SELECT id, seq FROM names WHERE id IN (?{', ?' * (_IDS_AT_ONCE - 1)})"  # noqa: S608
 _INSERT_SEGMENT = "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?)"
 
@@ -166,10 +166,10 @@ class Writer:
         seqs = range(pending.state.next_seq, pending.state.next_seq + n)
         rows = Rows(np.arange(seqs.start, seqs.stop), batch.words, batch.quality)
         nbytes = (self.facts.bits + 7) // 8
-        if batch.ids is None and batch.texts is None:
-            self.db.executemany(INSERT_PLAIN, encoded_plain(rows, nbytes))
+        if batch.ids is None and batch.texts is None and n >= _BLOCKS_FROM:
+            self.db.executemany(INSERT_BLOCK, encoded_blocks(rows, nbytes))
         else:
-            none: list[str | None] = [None] * n if None in (batch.ids, batch.texts) else []
+            none: list[str | None] = [None] * n
             values = encoded(rows, nbytes, batch.ids or none, batch.texts or none)
             self.db.executemany(INSERT_ENTRY, values)
         if batch.ids is not None:
@@ -200,10 +200,22 @@ class Writer:
             missing = next(one for one in ids if one not in known)
             raise UnknownIdError(f"id {missing!r} is not in the index")
         seqs = list(known.values())
+        self._break_up(known)
         self.db.executemany("DELETE FROM entries WHERE seq = ?", ((seq,) for seq in sorted(seqs)))
         self.db.executemany("DELETE FROM names WHERE id = ?", ((one,) for one in sorted(known)))
         pending.removed += seqs
         pending.state = pending.state._replace(entries=pending.state.entries - len(seqs))
+
+    def _break_up(self, known: Mapping[str, int]) -> None:
+        """Turn the blocks that some entries are in into entries of their own."""
+        for name, seq in known.items():
+            if name != f"#{seq}":
+                continue
+            block = block_of(self.db, self.directory, seq)
+            if block is not None:
+                entries = (block.entry(i).with_crc() for i in range(block.n))
+                self.db.executemany(INSERT_ENTRY, entries)
+                self.db.execute("DELETE FROM blocks WHERE first_seq = ?", (block.first_seq,))
 
     def _seqs_of(self, ids: Sequence[str]) -> dict[str, int]:
         """Return the sequence numbers of those ids that are there."""
@@ -216,13 +228,9 @@ class Writer:
             else:  # One statement for any number of them: NULL is no id.
                 filled = [*some, *[None] * (_IDS_AT_ONCE - len(some))]
                 found.update(self.db.execute(_BY_NAMES, filled))
-            if numbers:
-                unnamed = self.db.execute(
-                    "SELECT seq FROM entries WHERE id IS NULL "
-                    "AND seq IN (SELECT value FROM json_each(?))",
-                    (json.dumps(numbers),),
-                )
-                found.update((f"#{seq}", seq) for (seq,) in unnamed)
+            for seq in numbers:
+                if f"#{seq}" not in found and find_row(self.db, self.directory, f"#{seq}"):
+                    found[f"#{seq}"] = seq
         return found
 
     def seal(self) -> None:

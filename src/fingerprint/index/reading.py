@@ -1,0 +1,155 @@
+"""Reading entries from a catalog: single ones, in blocks, and all of them in order."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fingerprint.errors import CorruptIndexError
+from fingerprint.index.rows import Block, EntryRow, rows_of
+from fingerprint.index.store import EntryGoneError
+
+if TYPE_CHECKING:
+    from fingerprint.index.view import Rows
+
+__all__ = [
+    "block_of",
+    "find_row",
+    "iterate_hashes",
+    "iterate_rows",
+    "read_records",
+    "sequence_number",
+]
+
+_ROWS_AT_ONCE = 1024
+_BY_SEQ = "SELECT * FROM entries WHERE seq = ?"
+_BY_SEQS = "SELECT * FROM entries WHERE seq IN (SELECT value FROM json_each(?))"
+_BY_NAME = "SELECT * FROM entries WHERE seq = (SELECT seq FROM names WHERE id = ?)"
+_BLOCK = "SELECT * FROM blocks WHERE first_seq <= ? ORDER BY first_seq DESC LIMIT 1"
+_BLOCK_END = "SELECT first_seq + n FROM blocks WHERE first_seq <= ? ORDER BY first_seq DESC LIMIT 1"
+_AFTER = """
+SELECT seq, id, hash, quality, metadata, crc, 0 FROM entries WHERE seq > ?1
+UNION ALL
+SELECT first_seq, NULL, hashes, quality, NULL, crc, n FROM blocks WHERE first_seq > ?1
+ORDER BY 1 LIMIT ?2
+"""
+
+
+def read_records(
+    db: sqlite3.Connection, directory: Path, seqs: Sequence[int]
+) -> dict[int, tuple[str, str | None]]:
+    """Return id and metadata by sequence number, or raise EntryGoneError."""
+    if len(seqs) == 1:
+        found = db.execute(_BY_SEQ, (seqs[0],))
+    else:
+        found = db.execute(_BY_SEQS, (json.dumps(seqs),))
+    records: dict[int, tuple[str, str | None]] = {}
+    for row in found:
+        entry = _checked_row(row, directory)
+        records[entry.seq] = entry.name, entry.metadata
+    if len(records) < len(seqs):
+        for seq in seqs:
+            if seq not in records:
+                (end,) = db.execute(_BLOCK_END, (seq,)).fetchone() or (0,)
+                if end <= seq:
+                    raise EntryGoneError
+                records[seq] = f"#{seq}", None
+    return records
+
+
+def find_row(db: sqlite3.Connection, directory: Path, name: str) -> EntryRow | None:
+    """Return the entry with this id, if there is one."""
+    row = db.execute(_BY_NAME, (name,)).fetchone()
+    if row is not None:
+        return _checked_row(row, directory)
+    seq = sequence_number(name)
+    if seq is None:
+        return None
+    row = db.execute(f"{_BY_SEQ} AND id IS NULL", (seq,)).fetchone()
+    if row is not None:
+        return _checked_row(row, directory)
+    block = block_of(db, directory, seq)
+    return None if block is None else block.entry(seq - block.first_seq)
+
+
+def block_of(db: sqlite3.Connection, directory: Path, seq: int) -> Block | None:
+    """Return the block that holds a sequence number, if one does."""
+    row = db.execute(_BLOCK, (seq,)).fetchone()
+    if row is None or row[0] + row[1] <= seq:
+        return None
+    return _checked_block(row, directory)
+
+
+def sequence_number(name: str) -> int | None:
+    """Return n of an id ``#n``, or None."""
+    digits = name[1:]
+    # No other way of writing the same number is an id, and SQLite's numbers end.
+    if name[:1] != "#" or not digits.isascii() or not digits.isdigit() or len(digits) > 18:
+        return None
+    return int(digits) if digits[0] != "0" else None
+
+
+def iterate_rows(db: sqlite3.Connection, directory: Path, after: int = 0) -> Iterator[EntryRow]:
+    """Yield entries in order, a page in memory at a time."""
+    for one in _iterate(db, directory, after):
+        if isinstance(one, EntryRow):
+            yield one
+        else:
+            yield from map(one.entry, range(one.n))
+
+
+def iterate_hashes(
+    db: sqlite3.Connection, directory: Path, bits: int, after: int = 0
+) -> Iterator[Rows]:
+    """Yield the hashes of entries in order, as arrays."""
+    for kind, some in groupby(_iterate(db, directory, after), type):
+        if kind is Block:
+            yield from (block.rows(bits) for block in some if isinstance(block, Block))
+            continue
+        page: list[EntryRow] = []
+        for entry in some:
+            if isinstance(entry, EntryRow):
+                page.append(entry)
+            if len(page) == _ROWS_AT_ONCE:
+                yield rows_of(page, bits)
+                page = []
+        if page:
+            yield rows_of(page, bits)
+
+
+def _iterate(db: sqlite3.Connection, directory: Path, after: int) -> Iterator[EntryRow | Block]:
+    last = after
+    while True:
+        rows = db.execute(_AFTER, (last, _ROWS_AT_ONCE)).fetchall()
+        for *row, n in rows:
+            if n:
+                first_seq, _, hashes, quality, _, crc = row
+                last = first_seq + n - 1
+                yield _checked_block((first_seq, n, hashes, quality, crc), directory)
+            else:
+                last = row[0]
+                yield _checked_row(row, directory)
+        if len(rows) < _ROWS_AT_ONCE:
+            return
+
+
+def _checked_row(row: Sequence[Any], where: Path) -> EntryRow:
+    entry = EntryRow(*row)
+    if not entry.is_whole:
+        raise CorruptIndexError(
+            str(where), f"entry {entry.seq} of the catalog does not match its checksum"
+        )
+    return entry
+
+
+def _checked_block(row: Sequence[Any], where: Path) -> Block:
+    block = Block(*row)
+    if not block.is_whole:
+        raise CorruptIndexError(
+            str(where), f"block {block.first_seq} of the catalog does not match its checksum"
+        )
+    return block
