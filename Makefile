@@ -22,6 +22,8 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet --constraint constraints.txt pip
 	$(PIP) install --quiet --constraint constraints.txt --only-binary :all: --no-binary fingerprint --group dev --editable '.[all]'
+	@$(PIP) install --quiet --constraint constraints.txt --only-binary :all: --group lookup-peers \
+		|| echo "No wheels of pynear or usearch here: comparisons with them will be skipped."
 	@# Peers on PyPI as source only: their comparisons are skipped, and say so, without a compiler.
 	@$(PIP) install --quiet --constraint constraints.txt --group peers \
 		|| echo "No compiler for pdqhash: comparisons with it will be skipped; its golden vectors are still tested."
