@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from fingerprint.errors import IndexFormatError
 from fingerprint.index import durable, format1
 from fingerprint.index.disk_store import DiskStore
+from fingerprint.index.locking import locked
 from fingerprint.index.memory_store import MemoryStore
 from fingerprint.index.reading import sequence_number
 from fingerprint.index.rows import INSERT_ENTRY, rows_of
@@ -26,7 +27,6 @@ from fingerprint.index.tables import (
     write_state,
 )
 from fingerprint.index.view import State
-from fingerprint.index.writer import locked
 
 if TYPE_CHECKING:
     from fingerprint.index.disk_store import MaintenanceMode

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from fingerprint.errors import UnsupportedOperationError
 from fingerprint.index.catalog import Catalog, Snapshot, left_by_fork
+from fingerprint.index.locking import locked
 from fingerprint.index.merging import Background, compact, merge, plan_merge
 from fingerprint.index.reading import find_row, iterate_rows
 from fingerprint.index.store import Change, Records, Store
 from fingerprint.index.tables import CATALOG, FORMAT
-from fingerprint.index.writer import Writer, locked
+from fingerprint.index.writer import Writer
 
 if TYPE_CHECKING:
     from fingerprint.index.rows import EntryRow

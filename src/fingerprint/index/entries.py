@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -39,8 +39,19 @@ __all__ = [
 
 _NUMBERED = re.compile(r"#[0-9]+")
 
-# json.dumps makes an encoder for every call when it has arguments.
-_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+
+def _encoder() -> Callable[[Any], str]:
+    """Return a function that writes JSON, made once: making it is half of json.dumps's time."""
+    plain = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False)
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return plain.encode
+    ascii_text = json.encoder.encode_basestring_ascii
+    encode = make(None, plain.default, ascii_text, None, ":", ",", False, False, False)
+    return lambda value: "".join(encode(value, 0))
+
+
+_encode = _encoder()
 
 
 @dataclass(frozen=True, slots=True)

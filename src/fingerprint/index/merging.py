@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import math
-import shutil
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from fingerprint.errors import MaintenanceWarning
+from fingerprint.index.building import Built
 from fingerprint.index.catalog import read_manifest
 from fingerprint.index.segments import (
     SEGMENTS,
     Segment,
     damaged,
-    open_segment,
     sha256_of,
-    write_segment,
 )
 from fingerprint.index.writer import OvertakenError, Writer
 
 if TYPE_CHECKING:
-    from fingerprint.index.view import Part, Rows
+    from fingerprint.index.view import Part
 
 __all__ = ["Background", "compact", "merge", "plan_merge"]
 
@@ -67,8 +65,9 @@ def merge(writer: Writer, parts: Sequence[Part]) -> None:
         for part in parts:
             _check_columns(writer, part, listed)
         chunks = (rows for part in parts for rows in part.alive_rows())
-        segment, merged = _written(writer, chunks, sum(part.n_alive for part in parts))
-        writer.replace(parts, segment, merged)
+        built = Built(writer.catalog, chunks, sum(part.n_alive for part in parts))
+        built.segment()  # Waited for here: the writer's turn is taken when it is done.
+        writer.replace(parts, built)
     except (FileNotFoundError, OvertakenError):
         # A compaction was quicker; but whatever is listed must be there.
         if {part.name for part in parts} <= set(_listed(writer)):
@@ -84,8 +83,8 @@ def compact(writer: Writer) -> None:
             listed = _listed(writer)
             for part in view.segments:
                 _check_columns(writer, part, listed)
-            segment, merged = _written(writer, view.alive_rows(), view.state.entries)
-            writer.replace(view.segments, segment, merged, sealed=view.state.next_seq - 1)
+            built = Built(writer.catalog, view.alive_rows(), view.state.entries)
+            writer.replace(view.segments, built, sealed=view.state.next_seq - 1)
         writer.erase()
 
 
@@ -102,20 +101,6 @@ def _check_columns(writer: Writer, part: Part, listed: dict[str, Segment]) -> No
         path = writer.directory / SEGMENTS / part.name / name
         if sha256_of(path) != listed[part.name].files[name][1]:
             raise damaged(writer.directory, part.name, f"{name} does not match its checksum")
-
-
-def _written(writer: Writer, chunks: Iterable[Rows], n: int) -> tuple[Segment | None, Part | None]:
-    """Write a segment and open it; nothing for nothing."""
-    if not n:
-        return None, None
-    segment = write_segment(writer.directory, writer.facts, chunks, n)
-    try:
-        return segment, open_segment(
-            writer.directory, writer.facts, segment, writer.catalog.residency
-        )
-    except BaseException:
-        shutil.rmtree(writer.directory / SEGMENTS / segment.name, ignore_errors=True)
-        raise
 
 
 class Background:

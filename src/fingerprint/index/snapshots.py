@@ -13,9 +13,10 @@ from fingerprint.index import durable
 from fingerprint.index.catalog import read_manifest
 from fingerprint.index.creation import draft_beside, fill_catalog
 from fingerprint.index.disk_store import DiskStore
+from fingerprint.index.locking import LOCK
 from fingerprint.index.segments import SEGMENTS, damaged
 from fingerprint.index.tables import CATALOG, SQLITE_ERRORS, connect_reader, typed_error
-from fingerprint.index.writer import LOCK, SEAL_ABOVE
+from fingerprint.index.writer import SEAL_ABOVE
 
 if TYPE_CHECKING:
     from fingerprint.index.memory_store import MemoryStore

@@ -20,6 +20,7 @@ from fingerprint.errors import (
     UnsupportedOperationError,
 )
 from fingerprint.index import durable
+from fingerprint.index.building import Built
 from fingerprint.index.catalog import (
     left_by_fork,
     read_manifest,
@@ -27,13 +28,7 @@ from fingerprint.index.catalog import (
 )
 from fingerprint.index.reading import block_of, find_row, sequence_number
 from fingerprint.index.rows import INSERT_BLOCK, INSERT_ENTRY, encoded, encoded_blocks
-from fingerprint.index.segments import (
-    SEGMENTS,
-    Segment,
-    open_segment,
-    remove_orphans,
-    write_segment,
-)
+from fingerprint.index.segments import SEGMENTS, remove_orphans
 from fingerprint.index.tables import (
     CATALOG,
     SQLITE_ERRORS,
@@ -50,9 +45,7 @@ if TYPE_CHECKING:
     from fingerprint.index.store import Batch
     from fingerprint.typing import I64
 
-__all__ = ["LOCK", "SEAL_ABOVE", "OvertakenError", "Writer", "locked"]
-
-LOCK = "writer.lock"
+__all__ = ["SEAL_ABOVE", "OvertakenError", "Writer"]
 
 SEAL_ABOVE = 32_768
 """Entries that may be scanned: with more, the tail becomes a segment."""
@@ -74,8 +67,8 @@ class _Pending:
     added: list[Rows] = field(default_factory=list)
     removed: list[int] = field(default_factory=list)
     merged: tuple[str, ...] = ()
-    segment: Segment | None = None
-    part: Part | None = None
+    built: Built | None = None
+    is_listed: bool = False
 
     def mark(self) -> tuple[State, int, int]:
         """Return where it stands, for `back_to`."""
@@ -165,6 +158,10 @@ class Writer:
             return range(0)
         seqs = range(pending.state.next_seq, pending.state.next_seq + n)
         rows = Rows(np.arange(seqs.start, seqs.stop), batch.words, batch.quality)
+        pending.added.append(rows)
+        if not self._in_transaction and self._is_long(pending):
+            # The last change before the commit: its segment is built beside the inserts.
+            pending.built = self._build(pending)
         nbytes = (self.facts.bits + 7) // 8
         if batch.ids is None and batch.texts is None and n >= _BLOCKS_FROM:
             self.db.executemany(INSERT_BLOCK, encoded_blocks(rows, nbytes))
@@ -174,7 +171,6 @@ class Writer:
             self.db.executemany(INSERT_ENTRY, values)
         if batch.ids is not None:
             self._insert_names(batch.ids, seqs)
-        pending.added.append(rows)
         pending.state = pending.state._replace(
             entries=pending.state.entries + n, next_seq=seqs.stop
         )
@@ -183,10 +179,9 @@ class Writer:
     def _insert_names(self, ids: Sequence[str], seqs: range) -> None:
         # In the order of the tree: neighbours are written to the same page.
         order = sorted(range(len(ids)), key=ids.__getitem__)
+        rows = zip(map(ids.__getitem__, order), map(seqs.start.__add__, order), strict=True)
         try:
-            self.db.executemany(
-                "INSERT INTO names VALUES (?, ?)", ((ids[i], seqs[i]) for i in order)
-            )
+            self.db.executemany("INSERT INTO names VALUES (?, ?)", rows)
         except sqlite3.IntegrityError:
             known = self._seqs_of(ids)
             old = next((one for one in ids if known.get(one, seqs.start) < seqs.start), ids[0])
@@ -237,17 +232,10 @@ class Writer:
         """Move the tail into a segment."""
         with self._turn():
             self.refuse_in_transaction("seal")
-            with self._commit_at_end():
-                self._seal()
+            with self._commit_at_end() as pending:
+                pending.built = self._build(pending)
 
-    def replace(
-        self,
-        parts: Sequence[Part],
-        segment: Segment | None,
-        part: Part | None,
-        *,
-        sealed: int | None = None,
-    ) -> None:
+    def replace(self, parts: Sequence[Part], built: Built, *, sealed: int | None = None) -> None:
         """Put one segment in the place of several, and of the tail up to ``sealed``.
 
         What was removed since it was written stays removed. OvertakenError when the
@@ -256,9 +244,8 @@ class Writer:
         names = {one.name for one in parts}
         with self._turn():
             self.refuse_in_transaction("compact")
-            with self._commit_at_end():
-                pending = self._open
-                pending.segment, pending.part = segment, part
+            with self._commit_at_end() as pending:
+                pending.built = built
                 if not names <= {one.name for one in read_manifest(self.db)}:
                     raise OvertakenError
                 pending.merged = tuple(names)
@@ -332,34 +319,31 @@ class Writer:
                 raise typed_error(error, self.directory) from error
 
     @contextmanager
-    def _commit_at_end(self) -> Iterator[None]:
+    def _commit_at_end(self) -> Iterator[_Pending]:
         self.db.execute("BEGIN IMMEDIATE")
         pending = _Pending(State())
         try:
             pending.state = read_state(self.db)
             self._pending = pending
-            yield
+            yield pending
             self._commit(pending)
         except BaseException:
             if self.db.in_transaction:
                 self.db.execute("ROLLBACK")
-            if pending.segment is not None:
-                self._remove_unlisted(pending.segment)
+            if pending.built is not None:
+                # Unless the interrupt came after its commit.
+                pending.built.remove_unless({one.name for one in read_manifest(self.db)})
             raise
         finally:
             self._pending = None
 
-    def _remove_unlisted(self, segment: Segment) -> None:
-        """Remove a segment, unless the interrupt came after its commit."""
-        if segment.name not in {one.name for one in read_manifest(self.db)}:
-            shutil.rmtree(self.directory / SEGMENTS / segment.name, ignore_errors=True)
-
     def _commit(self, pending: _Pending) -> None:
-        if not (pending.added or pending.removed or pending.segment or pending.merged):
+        if not (pending.added or pending.removed or pending.built):
             self.db.execute("ROLLBACK")
             return
-        tail = self.catalog.view().tail
-        if tail.n_alive + sum(rows.seqs.size for rows in pending.added) > SEAL_ABOVE:
+        if pending.is_listed:
+            pass
+        elif pending.built or self._is_long(pending):
             self._seal()
         elif pending.removed:
             self._log_removals(pending.removed_seqs)
@@ -370,8 +354,9 @@ class Writer:
 
     def _advanced(self, view: View, pending: _Pending) -> View:
         segments = [part for part in view.segments if part.name not in pending.merged]
-        if pending.part is not None:
-            segments.append(pending.part)
+        new = None if pending.built is None else pending.built.part()
+        if new is not None:
+            segments.append(new)
             segments.sort(key=lambda part: int(part.rows.seqs[0]))
         removed = pending.removed_seqs
         if pending.merged:  # Rows that were removed while others were being merged.
@@ -381,22 +366,26 @@ class Writer:
         segments = [part.without(removed) for part in segments]
         return view.advanced(pending.state, segments, removed, added)
 
-    def _seal(self) -> None:
-        """Write the tail and what is pending as a segment, within the open commit."""
-        pending = self._open
-        if pending.segment is not None:
-            return
+    def _is_long(self, pending: _Pending) -> bool:
+        """Return whether the tail would be too long to be scanned."""
+        n = sum(rows.seqs.size for rows in pending.added)
+        return self.catalog.view().tail.n_alive + n > SEAL_ABOVE
+
+    def _build(self, pending: _Pending) -> Built:
+        """Begin to write the tail and what is pending as a segment."""
         removed = pending.removed_seqs
         tail = self.catalog.view().tail.without(removed)
         chunks = [*tail.alive_rows(), *(_without(rows, removed) for rows in pending.added)]
         n = sum(rows.seqs.size for rows in chunks)
+        return Built(self.catalog, chunks, n)
+
+    def _seal(self) -> None:
+        """Put the tail and what is pending into a segment, within the open commit."""
+        pending = self._open
+        if pending.built is None:
+            pending.built = self._build(pending)
         old_sealed = pending.state.sealed
         pending.state = pending.state._replace(sealed=pending.state.next_seq - 1)
-        if n:
-            pending.segment = write_segment(self.directory, self.facts, chunks, n)
-            pending.part = open_segment(
-                self.directory, self.facts, pending.segment, self.catalog.residency
-            )
         self._write_manifest(np.empty(0, np.int64), up_to=old_sealed)
 
     def _write_manifest(self, forgotten: I64, up_to: int | None = None) -> None:
@@ -408,8 +397,10 @@ class Writer:
         pending = self._open
         for name in pending.merged:
             self.db.execute("DELETE FROM segments WHERE name = ?", (name,))
-        if pending.segment is not None:
-            self.db.execute(_INSERT_SEGMENT, pending.segment.as_row())
+        pending.is_listed = True
+        segment = None if pending.built is None else pending.built.segment()
+        if segment is not None:
+            self.db.execute(_INSERT_SEGMENT, segment.as_row())
         removed = np.union1d(read_removals(self.db), pending.removed_seqs)
         if up_to is not None:
             removed = removed[removed <= up_to]
@@ -437,28 +428,3 @@ class OvertakenError(Exception):
 
 def _without(rows: Rows, removed: I64) -> Rows:
     return rows.at(~is_among(removed, rows.seqs)) if removed.size else rows
-
-
-@contextmanager
-def locked(directory: os.PathLike[str]) -> Iterator[None]:
-    """Hold the writer's lock of an index.
-
-    Raises
-    ------
-    IndexLockedError
-        Another process has it, or another Index of this one.
-    """
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(os.path.join(directory, LOCK), timeout=0, mode=0o600, thread_local=False)  # noqa: PTH118
-    try:
-        lock.acquire()
-    except Timeout:
-        raise IndexLockedError(
-            str(directory),
-            "another Index has it open for writing; open it with read_only=True, or close that",
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
