@@ -57,7 +57,7 @@ if TYPE_CHECKING:
         get_backend,
     )
     from fingerprint.media import DEFAULT_LIMITS, Limits, Pixels, decode, decode_frames
-    from fingerprint.results import Failure, HashBatch, HashedImage, Match
+    from fingerprint.results import Failure, HashBatch, HashedImage, Match, VerifyReport
     from fingerprint.warming import warmup
 
 __version__ = "0.1.0"
@@ -102,7 +102,7 @@ _HOME = {
         "get_backend",
     ),
     "media": ("DEFAULT_LIMITS", "Limits", "Pixels", "decode", "decode_frames"),
-    "results": ("Failure", "HashBatch", "HashedImage", "Match"),
+    "results": ("Failure", "HashBatch", "HashedImage", "Match", "VerifyReport"),
     "warming": ("warmup",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
@@ -154,6 +154,7 @@ __all__ = [  # noqa: RUF022 - grouped by module
     "HashBatch",
     "HashedImage",
     "Match",
+    "VerifyReport",
     "warmup",
 ]
 

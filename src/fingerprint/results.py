@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fingerprint.errors import FingerprintError
     from fingerprint.typing import Metadata
 
-__all__ = ["Failure", "HashBatch", "HashedImage", "Match"]
+__all__ = ["Failure", "HashBatch", "HashedImage", "Match", "VerifyReport"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,28 @@ class Match:
     quality: int | None = None
     transform: str = "identity"
     metadata: Metadata = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """What a check of an index on disk found.
+
+    Parameters
+    ----------
+    problems : tuple of str
+        Each names a file or an entry, and what is wrong with it; the first hundred.
+    entries, segments : int
+        How many were read.
+    """
+
+    problems: tuple[str, ...]
+    entries: int
+    segments: int
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
 
 
 @dataclass(frozen=True, slots=True)

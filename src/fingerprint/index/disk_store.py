@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -16,11 +17,13 @@ from fingerprint.index.merging import Background, compact, merge, plan_merge
 from fingerprint.index.reading import find_row, iterate_rows
 from fingerprint.index.store import Change, Records, Store
 from fingerprint.index.tables import CATALOG, FORMAT
+from fingerprint.index.verification import verify
 from fingerprint.index.writer import Writer
 
 if TYPE_CHECKING:
     from fingerprint.index.rows import EntryRow
     from fingerprint.index.view import View
+    from fingerprint.results import VerifyReport
     from fingerprint.typing import Residency
 
 __all__ = ["DiskStore", "MaintenanceMode", "nbytes_of"]
@@ -118,6 +121,15 @@ class DiskStore(Store):
         if self._background is not None:
             self._background.wait()
         compact(writer)
+
+    def verify(self, progress: Callable[[float], object] | None) -> VerifyReport:
+        """Compare everything with its checksums; a writer notes the outcome."""
+        report = verify(self.directory, progress)
+        if self._writer is not None:
+            when = datetime.now(UTC).isoformat(timespec="seconds")
+            outcome = {"when": when, "ok": report.ok, "problems": len(report.problems)}
+            self._writer.note("verified", json.dumps(outcome))
+        return report
 
     def snapshot(self, path: Path) -> None:
         """Write all of it to a new directory."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -27,11 +27,12 @@ from fingerprint.index.entries import (
 )
 from fingerprint.index.memory_store import MemoryStore
 from fingerprint.index.queries import Query, Where, filter_of, queries_of
+from fingerprint.index.rebuilding import rebuild
 from fingerprint.index.search import nearest, within
 from fingerprint.index.segments import build_backend
 from fingerprint.index.tables import Facts
 from fingerprint.index.view import Rows, array_of
-from fingerprint.results import Match
+from fingerprint.results import Match, VerifyReport
 
 if TYPE_CHECKING:
     from fingerprint.index.disk_store import MaintenanceMode
@@ -384,6 +385,54 @@ class Index:
             still on the disk.
         """
         self._store.compact()
+
+    def verify(self, progress: Callable[[float], object] | None = None) -> VerifyReport:
+        """Read all files and compare them with their checksums, and with each other.
+
+        Parameters
+        ----------
+        progress : callable, optional
+            Called with the share that is done, 0 to 1.
+
+        Returns
+        -------
+        VerifyReport
+            What is wrong, if anything. `info` tells of the last check.
+        """
+        return self._store.verify(progress)
+
+    @classmethod
+    def rebuild(
+        cls,
+        path: str | Path,
+        *,
+        drop_damaged: bool = False,
+        progress: Callable[[float], object] | None = None,
+    ) -> VerifyReport:
+        """Write the segments of an index anew from its catalog, which holds every entry.
+
+        Parameters
+        ----------
+        path : str or Path
+            Its directory. It must not be open for writing.
+        drop_damaged : bool
+            Go on without entries of the catalog that do not match their checksums.
+        progress : callable, optional
+            Called with the share of the check that follows, 0 to 1.
+
+        Returns
+        -------
+        VerifyReport
+            Of the index as it is now.
+
+        Raises
+        ------
+        CorruptIndexError
+            The catalog itself is damaged; nothing was changed.
+        IndexLockedError
+            It is open for writing.
+        """
+        return rebuild(Path(path), drop_damaged=drop_damaged, progress=progress)
 
     def snapshot(self, path: str | Path) -> None:
         """Write the index as it is now to a new directory; `open` reads it.

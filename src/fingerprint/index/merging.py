@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import threading
 import warnings
@@ -152,5 +153,14 @@ class Background:
             warnings.warn(
                 f"segments could not be merged in the background: {error}",
                 MaintenanceWarning,
-                stacklevel=4,
+                stacklevel=_level_of_caller(),
             )
+
+
+def _level_of_caller() -> int:
+    """Return the stack level, as `report` counts them, of whoever called this package."""
+    level, frame = 1, inspect.currentframe()
+    frame = None if frame is None else frame.f_back
+    while frame is not None and frame.f_globals["__name__"].startswith(("fingerprint.", "context")):
+        level, frame = level + 1, frame.f_back
+    return level

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from fingerprint.errors import CorruptIndexError
 from fingerprint.index.rows import Block, EntryRow, rows_of
@@ -21,9 +21,12 @@ __all__ = [
     "find_row",
     "iterate_hashes",
     "iterate_rows",
+    "iterate_stored",
     "read_records",
     "sequence_number",
 ]
+
+Stored = TypeVar("Stored", EntryRow, Block, EntryRow | Block)
 
 _ROWS_AT_ONCE = 1024
 _BY_SEQ = "SELECT * FROM entries WHERE seq = ?"
@@ -49,7 +52,7 @@ def read_records(
         found = db.execute(_BY_SEQS, (json.dumps(seqs),))
     records: dict[int, tuple[str, str | None]] = {}
     for row in found:
-        entry = _checked_row(row, directory)
+        entry = _checked(EntryRow(*row), directory)
         records[entry.seq] = entry.name, entry.metadata
     if len(records) < len(seqs):
         for seq in seqs:
@@ -65,13 +68,13 @@ def find_row(db: sqlite3.Connection, directory: Path, name: str) -> EntryRow | N
     """Return the entry with this id, if there is one."""
     row = db.execute(_BY_NAME, (name,)).fetchone()
     if row is not None:
-        return _checked_row(row, directory)
+        return _checked(EntryRow(*row), directory)
     seq = sequence_number(name)
     if seq is None:
         return None
     row = db.execute(f"{_BY_SEQ} AND id IS NULL", (seq,)).fetchone()
     if row is not None:
-        return _checked_row(row, directory)
+        return _checked(EntryRow(*row), directory)
     block = block_of(db, directory, seq)
     return None if block is None else block.entry(seq - block.first_seq)
 
@@ -81,7 +84,7 @@ def block_of(db: sqlite3.Connection, directory: Path, seq: int) -> Block | None:
     row = db.execute(_BLOCK, (seq,)).fetchone()
     if row is None or row[0] + row[1] <= seq:
         return None
-    return _checked_block(row, directory)
+    return _checked(Block(*row), directory)
 
 
 def sequence_number(name: str) -> int | None:
@@ -121,35 +124,32 @@ def iterate_hashes(
             yield rows_of(page, bits)
 
 
-def _iterate(db: sqlite3.Connection, directory: Path, after: int) -> Iterator[EntryRow | Block]:
+def iterate_stored(db: sqlite3.Connection, after: int = 0) -> Iterator[EntryRow | Block]:
+    """Yield entries and blocks in order as they are stored, whole or not."""
     last = after
     while True:
         rows = db.execute(_AFTER, (last, _ROWS_AT_ONCE)).fetchall()
-        for *row, n in rows:
+        for seq, name, packed, quality, metadata, crc, n in rows:
+            if type(seq) is not int or type(n) is not int or n < 0:
+                raise sqlite3.DatabaseError("the table blocks does not hold what it should")
             if n:
-                first_seq, _, hashes, quality, _, crc = row
-                last = first_seq + n - 1
-                yield _checked_block((first_seq, n, hashes, quality, crc), directory)
+                last = seq + n - 1
+                yield Block(seq, n, packed, quality, crc)
             else:
-                last = row[0]
-                yield _checked_row(row, directory)
+                last = seq
+                yield EntryRow(seq, name, packed, quality, metadata, crc)
         if len(rows) < _ROWS_AT_ONCE:
             return
 
 
-def _checked_row(row: Sequence[Any], where: Path) -> EntryRow:
-    entry = EntryRow(*row)
-    if not entry.is_whole:
-        raise CorruptIndexError(
-            str(where), f"entry {entry.seq} of the catalog does not match its checksum"
-        )
-    return entry
+def _iterate(db: sqlite3.Connection, directory: Path, after: int) -> Iterator[EntryRow | Block]:
+    return (_checked(one, directory) for one in iterate_stored(db, after))
 
 
-def _checked_block(row: Sequence[Any], where: Path) -> Block:
-    block = Block(*row)
-    if not block.is_whole:
+def _checked(one: Stored, where: Path) -> Stored:
+    if not one.is_whole:
+        what = "block" if isinstance(one, Block) else "entry"
         raise CorruptIndexError(
-            str(where), f"block {block.first_seq} of the catalog does not match its checksum"
+            str(where), f"{what} {one[0]} of the catalog does not match its checksum"
         )
-    return block
+    return one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import shutil
@@ -24,11 +25,20 @@ if TYPE_CHECKING:
     from fingerprint.index.tables import Facts
     from fingerprint.typing import Residency
 
-__all__ = ["SEGMENTS", "Segment", "open_segment", "remove_orphans", "sha256_of", "write_segment"]
+__all__ = [
+    "SEGMENTS",
+    "Segment",
+    "mapped_rows",
+    "open_segment",
+    "remove_orphans",
+    "sha256_of",
+    "write_segment",
+]
 
 SEGMENTS = "segments"
 _DRAFT = ".tmp-"
 _COLUMNS = {"hashes.npy": "<u8", "seq.npy": "<i8", "quality.npy": "|i1"}
+_MAGIC = b"\x93NUMPY\x01\x00"
 _READ_NBYTES = 1 << 20
 
 
@@ -82,7 +92,9 @@ def write_segment(index: Path, facts: Facts, chunks: Iterable[Rows], n: int) -> 
     try:
         first, last = _write_columns(draft, facts, chunks, n)
         backend = backend_for(facts, n)
-        build_backend(facts, backend, array_of(facts.kind, _mapped(draft))).save(draft)
+        build_backend(facts, backend, array_of(facts.kind, mapped_rows(draft, n, facts.bits))).save(
+            draft
+        )
         files = {}
         for path in sorted(draft.iterdir()):
             path.chmod(durable.PRIVATE_FILE)
@@ -124,12 +136,36 @@ def _write_columns(draft: Path, facts: Facts, chunks: Iterable[Rows], n: int) ->
     return first, last
 
 
-def _mapped(folder: Path) -> Rows:
-    columns = {
-        name: np.asarray(np.load(folder / name, mmap_mode="r", allow_pickle=False))
-        for name in _COLUMNS
-    }
-    return Rows(columns["seq.npy"], columns["hashes.npy"], columns["quality.npy"])
+def mapped_rows(folder: Path, n: int, bits: int) -> Rows:
+    """Map a segment's rows into memory.
+
+    Raises
+    ------
+    ValueError
+        A file is not the array that it should be.
+    """
+    return Rows(
+        _mapped(folder / "seq.npy", (n,)),
+        _mapped(folder / "hashes.npy", (n, words_of(bits))),
+        _mapped(folder / "quality.npy", (n,)),
+    )
+
+
+def _mapped(path: Path, shape: tuple[int, ...]) -> Any:
+    # numpy's own reader guesses at what damaged headers may have meant.
+    with path.open("rb") as file:
+        magic = file.read(len(_MAGIC))
+        length = int.from_bytes(file.read(2), "little")
+        text = file.read(length)
+    try:
+        header = ast.literal_eval(text.decode("ascii"))
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        header = None
+    dtype = _COLUMNS[path.name]
+    if magic != _MAGIC or header != {"descr": dtype, "fortran_order": False, "shape": shape}:
+        raise ValueError(f"{path.name} is not an array of {dtype}, shape {shape}")
+    offset = len(_MAGIC) + 2 + length
+    return np.asarray(np.memmap(path, dtype, "r", offset, shape))
 
 
 def open_segment(index: Path, facts: Facts, segment: Segment, residency: Residency) -> Part:
@@ -148,13 +184,7 @@ def open_segment(index: Path, facts: Facts, segment: Segment, residency: Residen
         if found != nbytes:
             raise damaged(index, segment.name, f"{name} has {found:,} bytes, not {nbytes:,}")
     try:
-        rows = _mapped(folder)
-        expected = [(segment.n, words_of(facts.bits)), (segment.n,), (segment.n,)]
-        columns: list[Any] = [rows.words, rows.seqs, rows.quality]
-        if [c.shape for c in columns] != expected or [c.dtype.str for c in columns] != list(
-            _COLUMNS.values()
-        ):
-            raise damaged(index, segment.name, "its arrays have other shapes than they should")
+        rows = mapped_rows(folder, segment.n, facts.bits)
         if residency == "huge":
             rows = rows._replace(words=hugepage_copy(rows.words))
         backend = get_backend(segment.backend).load(

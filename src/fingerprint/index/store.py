@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from fingerprint.index.rows import EntryRow
     from fingerprint.index.tables import Facts
     from fingerprint.index.view import View
+    from fingerprint.results import VerifyReport
     from fingerprint.typing import I8, U64
 
 __all__ = ["Batch", "Change", "EntryGoneError", "Frozen", "Records", "Store"]
@@ -113,6 +114,10 @@ class Store(ABC):
     @abstractmethod
     def compact(self) -> None:
         """Move everything into one segment, without what was removed."""
+
+    @abstractmethod
+    def verify(self, progress: Callable[[float], object] | None) -> VerifyReport:
+        """Compare everything with its checksums."""
 
     @abstractmethod
     def snapshot(self, path: Path) -> None:

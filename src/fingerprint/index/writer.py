@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from fingerprint.index.store import Batch
     from fingerprint.typing import I64
 
-__all__ = ["SEAL_ABOVE", "OvertakenError", "Writer"]
+__all__ = ["INSERT_SEGMENT", "SEAL_ABOVE", "OvertakenError", "Writer"]
 
 SEAL_ABOVE = 32_768
 """Entries that may be scanned: with more, the tail becomes a segment."""
@@ -53,10 +53,13 @@ SEAL_ABOVE = 32_768
 REMOVAL_ROWS = 4096
 """Rows of the log of removals before they are written as one."""
 
+PATIENCE_MS = 10_000
+"""How long a compaction waits for readers to let go of older states."""
+
 _IDS_AT_ONCE = 512
 _BLOCKS_FROM = 32
 _BY_NAMES = f"SELECT id, seq FROM names WHERE id IN (?{', ?' * (_IDS_AT_ONCE - 1)})"  # noqa: S608
-_INSERT_SEGMENT = "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?)"
+INSERT_SEGMENT = "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?)"
 
 
 @dataclass
@@ -275,6 +278,7 @@ class Writer:
                 # Deleted cells are zeroed at once, but moving cells leaves copies behind.
                 self.db.execute("VACUUM")
                 write_fact(self.db, "erased", removals)
+            self.db.execute(f"PRAGMA busy_timeout = {PATIENCE_MS}")
             (busy, _, _) = self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if busy:
             raise IndexLockedError(
@@ -282,6 +286,12 @@ class Writer:
                 "compacted, but a reader looks at an older state: what was removed is still in "
                 "the log; compact again when it is done",
             )
+
+    def note(self, name: str, value: str) -> None:
+        """Write a fact that says nothing of the entries."""
+        with self._turn():
+            self.refuse_in_transaction("verify")
+            write_fact(self.db, name, value)
 
     @property
     def pending_entries(self) -> int:
@@ -400,7 +410,7 @@ class Writer:
         pending.is_listed = True
         segment = None if pending.built is None else pending.built.segment()
         if segment is not None:
-            self.db.execute(_INSERT_SEGMENT, segment.as_row())
+            self.db.execute(INSERT_SEGMENT, segment.as_row())
         removed = np.union1d(read_removals(self.db), pending.removed_seqs)
         if up_to is not None:
             removed = removed[removed <= up_to]
