@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MASK_BITS = 26
 """Bits of an entry of ``masks`` that flip a group's number; above, the bits left to flip."""
 
-AHEAD = 24
+AHEAD = 32
 """Reads that are under way at a time; a core has 10 to 16 places to wait for a line."""
 
 BLOCK = 4096
@@ -40,6 +40,15 @@ SORTED_HERE = 48
 
 GIVEN_UP = -1
 BROKEN = -2
+
+PROGRAM_COLUMNS = ("places", "groups", "slots", "lists", "radius", "masks", "masks_end")
+"""By chunk: where its places, groups, slots and lists begin, its radius, its masks."""
+
+PLACES, GROUPS, SLOTS, LISTS, RADIUS, MASKS, MASKS_END = range(7)
+PROGRAM_WIDTH = len(PROGRAM_COLUMNS)
+
+BALL_ROWS = 7
+"""Largest radius of a chunk, and 0."""
 
 _MASK = np.uint32((1 << MASK_BITS) - 1)
 _REST = np.uint32(MASK_BITS)
@@ -257,23 +266,23 @@ def _search_lists(
 def _search_one(
     flat: U64, w: int, query: U64, radius: int,
     places: I64, lims: I64, chunks: U64, groups: U64, slots: U32, lists: U32,
-    radii: I64, mask_lims: I64, masks: U32, ball: U32, budget: Any,
-    found: U32, candidates: U32, lists_found: U32,
+    masks: U32, ball: U32, budget: Any, found: U32, candidates: U32, lists_found: U32,
     rows: I64, distances: I32, at: int,
 ) -> int:  # fmt: skip
     """Search every chunk; returns the new end of the results, `GIVEN_UP` or `BROKEN`."""
+    radii = lims[:, RADIUS]
     for c in range(chunks.shape[0]):
         if radii[c] < 0:
             continue
-        key = query_key(query, places, lims[c, 0], lims[c + 1, 0])
+        key = query_key(query, places, lims[c, PLACES], lims[c + 1, PLACES])
         n = _find_slots(
-            key, masks, mask_lims[c, 0], mask_lims[c, 1], ball, groups, lims[c, 1], found
+            key, masks, lims[c, MASKS], lims[c, MASKS_END], ball, groups, lims[c, GROUPS], found
         )
         budget -= n
         if budget < 0:
             return GIVEN_UP
         n_rows, n_lists = _read_slots(
-            found, n, slots, lims[c, 2], lims[c + 1, 2], candidates, lists_found
+            found, n, slots, lims[c, SLOTS], lims[c + 1, SLOTS], candidates, lists_found
         )
         if n_rows < 0:
             return BROKEN
@@ -286,8 +295,8 @@ def _search_one(
             if at < 0:
                 return at
         at, budget = _search_lists(
-            lists_found, n_lists, lists, lims[c, 3], lims[c + 1, 3], candidates, n_rows, budget,
-            flat, w, query, radius, chunks, radii, c, rows, distances, at,
+            lists_found, n_lists, lists, lims[c, LISTS], lims[c + 1, LISTS], candidates, n_rows,
+            budget, flat, w, query, radius, chunks, radii, c, rows, distances, at,
         )  # fmt: skip
         if at < 0:
             return at
@@ -296,10 +305,8 @@ def _search_one(
 
 @kernel
 def search_range(
-    words: U64, queries: U64, radius: int,
-    places: I64, lims: I64, chunks: U64, groups: U64, slots: U32, lists: U32,
-    radii: I64, mask_lims: I64, masks: U32, ball: U32, budget: int, most_found: int,
-    result_lims: I64, rows: I64, distances: I32,
+    words: U64, queries: U64, radius: int, program: I64, chunks: U64, groups: U64, slots: U32,
+    lists: U32, masks: U32, result_lims: I64, rows: I64, distances: I32,
 ) -> int:  # fmt: skip
     """Find every row within ``radius`` (inclusive) of each query.
 
@@ -307,19 +314,21 @@ def search_range(
     ----------
     words, queries
         Hashes, (n, w) and (q, w).
-    places, lims, chunks, groups, slots, lists
-        The tables. ``lims`` (m + 1, 4): where each chunk begins in ``places``,
-        ``groups``, ``slots`` and ``lists``. ``chunks`` (m, w): its bits as a mask.
-    radii, mask_lims, masks, ball
-        How to search: each chunk's radius (-1: not at all), its part of ``masks``, and
-        by bits left to flip and low bits of a value the bitmap of values in reach.
-    budget
-        Candidates of a query beyond which it is scanned.
-    most_found
-        Values in reach in the largest chunk.
+    program
+        How to search, as `fingerprint.index.multi_index.program` writes it: number of
+        chunks, candidates of a query beyond which it is scanned, values in reach in
+        the largest chunk; then, by chunk and once more for the end, `PROGRAM_COLUMNS`;
+        then the places of the chunks' bits.
+    chunks
+        Each chunk's bits as a mask, (m, w).
+    groups, slots, lists
+        The tables.
+    masks
+        By bits left to flip and low bits of a value the bitmap of values in reach
+        (`BALL_ROWS` of 32), then the masks.
     result_lims, rows, distances
         Results of query ``i`` stand in ``rows[result_lims[i]:result_lims[i + 1]]``,
-        those of fewer than `SORTED_HERE` in order of distance and row.
+        those of at most `SORTED_HERE` in order of distance and row.
 
     Returns
     -------
@@ -329,10 +338,14 @@ def search_range(
     """
     w = words.shape[1]
     flat = words.reshape(words.size)
+    m, budget, most_found = program[0], program[1], program[2]
+    width = PROGRAM_WIDTH
+    lims = program[3 : 3 + width * (m + 1)].reshape(m + 1, width)
+    places = program[3 + width * (m + 1) :]
+    ball = masks[: BALL_ROWS << GROUP_BITS].reshape(BALL_ROWS, 1 << GROUP_BITS)
     found = np.empty(most_found + AHEAD + 1, np.uint32)
     candidates = np.empty(max(most_found, BLOCK) + 1, np.uint32)
     lists_found = np.empty(most_found + 1, np.uint32)
-    found[:] = 0
     block = np.empty(ROWS_PER_BLOCK, np.int32)
     at = 0
     result_lims[0] = 0
@@ -340,8 +353,7 @@ def search_range(
         before = at
         at = _search_one(
             flat, w, queries[q], radius, places, lims, chunks, groups, slots, lists,
-            radii, mask_lims, masks, ball, budget, found, candidates, lists_found,
-            rows, distances, before,
+            masks, ball, budget, found, candidates, lists_found, rows, distances, before,
         )  # fmt: skip
         if at == BROKEN:
             return BROKEN

@@ -27,7 +27,6 @@ from fingerprint.index.multi_index import (
     Planner,
     Speed,
     Tables,
-    ball_table,
     build_tables,
     choose_chunks,
     load_tables,
@@ -59,20 +58,14 @@ class MihBackend(Backend):
         self._words = hashes.words
         self._bits = self.max_radius = hashes.bits
         self._tables = tables
-        ends = tables.starts + tables.lengths
-        lims = np.zeros((len(tables.chunks.bits) + 1, 4), np.int64)
-        lims[:, 0] = tables.chunks.cut
-        lims[:-1, 1:] = tables.starts
-        lims[1:, 1:] = np.maximum(lims[1:, 1:], ends)
         # A view of a file cannot be written; kernels are compiled for that alone.
         self._arrays = (
-            read_only(tables.chunks.places),
-            read_only(lims),
             read_only(tables.chunks.masks),
             read_only(tables.groups),
             read_only(tables.slots),
             read_only(tables.lists),
         )
+        self._programs: dict[int, I64] = {}
         n, w = hashes.words.shape
         self._planner = Planner(tables.chunks.widths, tables.shares, n, w, tables.speed)
 
@@ -167,23 +160,27 @@ class MihBackend(Backend):
     def _fill(
         self, words: U64, radius: int, plan: Plan, lims: I64, rows: I64, distances: I32
     ) -> int:
-        return int(
-            kernels.mih.search_range(
-                self._words,
-                words,
-                radius,
-                *self._arrays,
-                plan.radii,
-                plan.mask_lims,
-                plan.masks,
-                ball_table(),
-                plan.budget,
-                plan.most_found,
-                lims,
-                rows,
-                distances,
-            )
+        program = self._programs.get(radius)
+        if program is None:
+            program = self._programs[radius] = self._program(plan)
+        found: int = kernels.mih.search_range(
+            self._words, words, radius, program, *self._arrays, plan.masks, lims, rows, distances
         )
+        return found
+
+    def _program(self, plan: Plan) -> I64:
+        """Write a plan and the layout of the tables as the kernel reads them."""
+        tables = self._tables
+        columns = np.zeros((len(plan.radii) + 1, kernels.mih.PROGRAM_WIDTH), np.int64)
+        columns[:, kernels.mih.PLACES] = tables.chunks.cut
+        of_tables = slice(kernels.mih.GROUPS, kernels.mih.LISTS + 1)
+        columns[:-1, of_tables] = tables.starts
+        # The end of each chunk's part is the next one's start, or was beyond its room.
+        columns[-1, of_tables] = (tables.starts + tables.lengths)[-1]
+        columns[:-1, kernels.mih.RADIUS] = plan.radii
+        columns[:-1, kernels.mih.MASKS : kernels.mih.MASKS_END + 1] = plan.mask_lims
+        head = (len(plan.radii), plan.budget, plan.most_found)
+        return np.concatenate([head, columns.ravel(), tables.chunks.places]).astype(np.int64)
 
     def nearest(self, queries: HashArray, k: int) -> Neighbours:
         """Search within growing radii until there are k; scan when that is cheaper."""
@@ -204,12 +201,12 @@ class MihBackend(Backend):
 
     @cached_property
     def _steps(self) -> tuple[int, ...]:
-        """Radii whose costs double, as long as they all cost less than a scan."""
+        """Radii whose costs double, as long as they cost half of a scan together."""
         steps: list[int] = []
         last = spent = 0.0
         for radius in range(self._bits + 1):
             cost = self._planner.cost_ns(radius)
-            if spent + cost >= self._planner.scan_ns:
+            if spent + cost >= self._planner.scan_ns / 2:
                 break
             if cost >= 2 * last:
                 steps.append(radius)

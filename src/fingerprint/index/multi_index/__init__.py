@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fingerprint.index.multi_index.chunks import Chunks, choose_chunks
-from fingerprint.index.multi_index.plan import Plan, Planner, Speed, ball_table, estimated_scan_ns
+from fingerprint.index.multi_index.plan import Plan, Planner, Speed, estimated_scan_ns
 from fingerprint.index.multi_index.tables import Tables, build_tables, load_tables, save_tables
 
 __all__ = [
@@ -12,7 +12,6 @@ __all__ = [
     "Planner",
     "Speed",
     "Tables",
-    "ball_table",
     "build_tables",
     "choose_chunks",
     "estimated_scan_ns",

@@ -70,7 +70,8 @@ class Plan:
     mask_lims : ndarray of int64, shape (m, 2)
         Part of ``masks`` that a chunk's search goes through.
     masks : ndarray of uint32
-        Which bits of a group's number to flip, and how many are left to flip.
+        The table of balls, then which bits of a group's number to flip, and how many
+        are left to flip.
     budget : int
         Candidates from which a scan is cheaper.
     most_found : int
@@ -142,7 +143,7 @@ class Planner:
             left -= steps
         parts, lims, most = [], np.zeros((radii.size, 2), np.int64), 0
         places: dict[tuple[int, int], tuple[int, int]] = {}
-        end = 0
+        end = ball_table().size
         for c, (width, reach) in enumerate(zip(self._widths, radii.tolist(), strict=True)):
             if reach < 0:
                 continue
@@ -154,7 +155,7 @@ class Planner:
                 parts.append(part)
             lims[c] = places[key]
             most = max(most, _ball_size(width, reach))
-        masks = np.concatenate([*parts, np.zeros(PADDING, np.uint32)])
+        masks = np.concatenate([ball_table().ravel(), *parts, np.zeros(PADDING, np.uint32)])
         return Plan(False, float(enough.min()), radii, lims, masks, self._budget, most)
 
 
