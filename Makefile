@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 STAMP := $(VENV)/.installed
 WORKERS ?= auto
+MINUTES ?= 10
 
-.PHONY: help setup demo test lint types check bench nightly clean
+.PHONY: help setup demo test lint types check bench nightly torture clean
 
 help:
 	@echo "make demo    set up and run the main job on real photographs"
@@ -14,6 +15,7 @@ help:
 	@echo "make check   lint, types and tests"
 	@echo "make bench   time it beside its peers; writes benchmarks/results/"
 	@echo "make nightly the property tests with many more examples"
+	@echo "make torture kill writers of an index for MINUTES (10), with readers beside them"
 
 setup: $(STAMP)
 
@@ -49,6 +51,9 @@ bench: setup
 
 nightly: setup
 	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -n $(WORKERS) -q
+
+torture: setup
+	$(BIN)/python -m tests.torture --minutes $(MINUTES)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-report

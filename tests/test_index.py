@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import (
-    Bundle,
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    multiple,
-    rule,
-)
 
 from fingerprint.algorithms import DIHEDRAL_NAMES
 from fingerprint.algorithms.pdq import PDQ
@@ -102,121 +89,6 @@ def test_hashes_of_42_bits(backend: str) -> None:
         with warnings.catch_warnings(record=True):
             found = index.within(hashes[3], radius)
         assert hits(found) == [(f"id-{row}", d) for row, d in expected]
-
-
-class IndexMachine(RuleBasedStateMachine):
-    """Additions, removals, saving and opening, beside a dict that does the same slowly."""
-
-    backend = "linear"
-    ids = Bundle("ids")
-
-    @initialize()
-    def start(self) -> None:
-        self.index = Index("dhash", backend=self.backend)
-        self.model: dict[str, tuple[Hash, dict[str, Any]]] = {}
-        self.made = 0
-
-    # Bits from a few bytes: near and equal hashes must be common.
-    hash_of = st.builds(
-        lambda a, b, quality: Hash("dhash", bytes([a] * 6 + [b] * 2), 64, quality),
-        st.integers(0, 3),
-        st.sampled_from([0, 1, 255]),
-        st.none() | st.integers(0, 100),
-    )
-    metadata_of = st.dictionaries(
-        st.text(max_size=3), st.none() | st.booleans() | st.integers() | st.text(max_size=4)
-    )
-
-    @rule(target=ids, entries=st.lists(st.tuples(hash_of, metadata_of), max_size=6))
-    def add(self, entries: list[tuple[Hash, dict[str, Any]]]) -> Any:
-        new = [f"n{self.made + i}" for i in range(len(entries))]
-        self.made += len(entries)
-        self.index.add(new, [h for h, _ in entries], [m for _, m in entries])
-        self.model.update(zip(new, entries, strict=True))
-        return multiple(*new)
-
-    @rule(old=ids, h=hash_of)
-    def add_a_known_id(self, old: str, h: Hash) -> None:
-        if old in self.model:
-            with pytest.raises(DuplicateIdError):
-                self.index.add(["fresh", old], [h, h])
-            assert "fresh" not in self.index
-        else:
-            self.index.add(old, h)
-            self.model[old] = (h, {})
-
-    @rule(some=st.lists(ids, max_size=4))
-    def remove(self, some: list[str]) -> None:
-        if set(some) <= set(self.model):
-            self.index.remove(some)
-            for one in set(some):
-                del self.model[one]
-        else:
-            with pytest.raises(UnknownIdError):
-                self.index.remove(some)
-
-    @rule()
-    def save_and_open(self) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            self.index.snapshot(Path(folder) / "index")
-            with Index.open(Path(folder) / "index") as saved:
-                entries = list(saved.entries())
-        assert entries == list(self.index.entries())
-
-    @rule(query=hash_of, radius=st.integers(0, 64))
-    def within(self, query: Hash, radius: int) -> None:
-        ids = list(self.model)
-        rows = [h.packed for h, _ in self.model.values()]
-        expected = naive.range_search(rows, query.packed, radius)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", LowQualityWarning)
-            found = self.index.within(query, radius)
-        assert hits(found) == [(ids[row], d) for row, d in expected]
-        for match in found:
-            reference, metadata = self.model[match.id]
-            known = [q for q in (query.quality, reference.quality) if q is not None]
-            assert match.quality == min(known, default=None)
-            assert match.metadata == metadata
-
-    @rule(query=hash_of, k=st.integers(1, 9))
-    def nearest(self, query: Hash, k: int) -> None:
-        rows = [h.packed for h, _ in self.model.values()]
-        expected = naive.nearest(rows, query.packed, k)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", LowQualityWarning)
-            found = self.index.nearest(query, k)
-        # Which of several equally far ones is last may differ.
-        assert [m.distance for m in found] == [d for _, d in expected]
-        assert len({m.id for m in found}) == len(found)
-        for match in found:
-            assert match.distance == self.model[match.id][0] - query
-
-    @invariant()
-    def holds_the_same(self) -> None:
-        assert len(self.index) == len(self.model)
-        assert list(self.index) == list(self.model)
-        assert self.index.info()["entries"] == len(self.model)
-        for one, (h, metadata) in self.model.items():
-            entry = self.index.get(one)
-            assert (entry.hash, entry.hash.quality, entry.metadata) == (h, h.quality, metadata)
-            assert one in self.index
-
-
-def machine_test(backend: str) -> Any:
-    class Machine(IndexMachine):
-        pass
-
-    Machine.backend = backend
-    Machine.__qualname__ = f"Machine_{backend}"
-    case = Machine.TestCase
-    case.settings = settings(stateful_step_count=25)
-    return case
-
-
-TestLinearIndex = machine_test("linear")
-TestFaissFlatIndex = pytest.mark.skipif(find_spec("faiss") is None, reason="faiss is missing")(
-    machine_test("faiss-flat")
-)
 
 
 @pytest.fixture

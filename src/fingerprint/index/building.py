@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from fingerprint.index import durable
 from fingerprint.index.segments import SEGMENTS, Segment, open_segment, write_segment
 
 if TYPE_CHECKING:
@@ -55,4 +55,4 @@ class Built:
             raise
 
     def _remove(self, name: str) -> None:
-        shutil.rmtree(self._catalog.directory / SEGMENTS / name, ignore_errors=True)
+        durable.remove_folder(self._catalog.directory / SEGMENTS / name)

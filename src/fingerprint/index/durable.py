@@ -7,10 +7,19 @@ stop a process, or fill a disk, at each of them.
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from pathlib import Path
 
-__all__ = ["commit", "make_private", "make_private_file", "rename", "sync_directory", "sync_file"]
+__all__ = [
+    "commit",
+    "make_private",
+    "make_private_file",
+    "remove_folder",
+    "rename",
+    "sync_directory",
+    "sync_file",
+]
 
 PRIVATE_FILE = 0o600
 PRIVATE_DIRECTORY = 0o700
@@ -52,6 +61,11 @@ def rename(source: Path, target: Path) -> None:
     """Give a finished file or directory its name, and wait until it is on the disk."""
     source.rename(target)
     sync_directory(target.parent)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder that nobody needs any more; what cannot be removed, the next writer does."""
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def commit(db: sqlite3.Connection) -> None:

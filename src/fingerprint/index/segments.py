@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-import shutil
 import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -104,7 +103,7 @@ def write_segment(index: Path, facts: Facts, chunks: Iterable[Rows], n: int) -> 
         name = uuid.uuid4().hex
         durable.rename(draft, folder / name)
     except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
+        durable.remove_folder(draft)
         raise
     return Segment(name, n, first, last, backend, files)
 
@@ -215,4 +214,4 @@ def remove_orphans(index: Path, known: set[str]) -> None:
     """Remove segments that no manifest lists: a killed writer left them, or a merge."""
     for path in (index / SEGMENTS).iterdir():
         if path.name not in known:
-            shutil.rmtree(path, ignore_errors=True)
+            durable.remove_folder(path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -258,7 +257,7 @@ class Writer:
                     gone.append(read_removals(self.db))
                 self._write_manifest(np.unique(np.concatenate([*gone, np.empty(0, np.int64)])))
         for name in names:
-            shutil.rmtree(self.directory / SEGMENTS / name, ignore_errors=True)
+            durable.remove_folder(self.directory / SEGMENTS / name)
 
     def erase(self) -> None:
         """Overwrite what was removed: in the catalog, and in its log.
