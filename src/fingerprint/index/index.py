@@ -25,6 +25,12 @@ from fingerprint.index.entries import (
     is_storable,
     known_algorithm,
 )
+from fingerprint.index.interchange import (
+    Imported,
+    faiss_batches,
+    parquet_batches,
+    write_parquet,
+)
 from fingerprint.index.memory_store import MemoryStore
 from fingerprint.index.queries import Query, Where, filter_of, queries_of
 from fingerprint.index.rebuilding import rebuild
@@ -461,6 +467,107 @@ class Index:
         """
         kind = self._store.facts.kind
         return (entry_of(row, kind) for row in self._store.rows())
+
+    def export_parquet(
+        self, path: str | Path, *, progress: Callable[[int], object] | None = None
+    ) -> int:
+        """Write all entries to a Parquet file, replacing one that is there.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file; readable by its owner alone.
+        progress : callable, optional
+            Called with the number of entries that are written.
+
+        Returns
+        -------
+        int
+            How many were written, all of one commit. Entries that the index numbered
+            itself have no id there, and get a new one where they are imported.
+
+        Raises
+        ------
+        MissingExtraError
+            pyarrow is not installed.
+        OSError
+            It cannot be written.
+        """
+        return write_parquet(Path(path), self._store.facts.kind, self._store.rows(), progress)
+
+    def import_parquet(
+        self, path: str | Path, *, progress: Callable[[int], object] | None = None
+    ) -> int:
+        """Add the entries of a Parquet file: all of them or, on an error, none.
+
+        Parameters
+        ----------
+        path : str or Path
+            A file with a column ``hash`` (fixed_size_binary) and perhaps ``id``,
+            ``quality`` and ``metadata``, as `export_parquet` writes it.
+        progress : callable, optional
+            Called with the number of entries so far.
+
+        Returns
+        -------
+        int
+            How many were added.
+
+        Raises
+        ------
+        MissingExtraError
+            pyarrow is not installed.
+        IndexFormatError
+            It is no Parquet, or has not these columns.
+        DuplicateIdError, IncompatibleHashError, UnsupportedOperationError, OSError
+            As for `add`.
+        """
+        return self._import(parquet_batches(Path(path), self._store.facts.kind), progress)
+
+    def import_faiss(
+        self,
+        path: str | Path,
+        *,
+        prefix: str = "faiss:",
+        progress: Callable[[int], object] | None = None,
+    ) -> int:
+        """Add the hashes of a binary index of FAISS: all of them or, on an error, none.
+
+        Parameters
+        ----------
+        path : str or Path
+            What ``faiss.write_index_binary`` wrote: a flat, IVF or HNSW index, or an
+            ID map of one. FAISS reads it, and trusts it: do not open files of strangers.
+        prefix : str
+            An id is this and the number under which FAISS keeps the hash.
+        progress : callable, optional
+            Called with the number of entries so far.
+
+        Returns
+        -------
+        int
+            How many were added.
+
+        Raises
+        ------
+        MissingExtraError
+            faiss is not installed.
+        IndexFormatError
+            It is no such file.
+        DuplicateIdError, IncompatibleHashError, UnsupportedOperationError, OSError
+            As for `add`.
+        """
+        return self._import(faiss_batches(Path(path), self._store.facts.kind, prefix), progress)
+
+    def _import(self, batches: Iterable[Imported], progress: Callable[[int], object] | None) -> int:
+        added = 0
+        with self.transaction():
+            for batch in batches:
+                self.add(*batch)
+                added += len(batch.hashes)
+                if progress is not None:
+                    progress(added)
+        return added
 
     def info(self) -> dict[str, Any]:
         """Return what it holds and how it searches, as plain values."""
