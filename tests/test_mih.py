@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from fingerprint.errors import CorruptIndexError
 from fingerprint.hash_arrays import HashArray
+from fingerprint.index import Index
 from fingerprint.index.backends import RangeResult, get_backend
 from fingerprint.index.backends.mih import MihBackend
 from fingerprint.index.multi_index import chunks as chunks_module
@@ -255,6 +256,36 @@ def test_many_queries_on_several_threads_as_one_by_one() -> None:
     with ThreadPoolExecutor(4) as pool:
         for result in pool.map(lambda _: backend.range_search(queries, 31), range(8)):
             assert same(alone, result)
+
+
+def test_an_index_shares_queries_among_threads_and_says_how_it_searches() -> None:
+    rng = np.random.default_rng(5)
+    rows = hashes_of(random_rows(40_000, 256, rng))
+    hashes = HashArray(rows.packed, "pdq")
+    index = Index("pdq")
+    index.add(None, hashes)
+    queries = hashes[:600]
+    assert index.within_many(queries, 31, workers=2) == index.within_many(queries, 31)
+    assert index.info()["backend"] == "mih"
+    for radius, word in ((31, "chunks"), (250, "scans")):
+        assert word in index.info(radius)["search"][0]
+    assert "until there are 3" in index.info(k=3)["search"][0]
+    with pytest.raises(ValueError, match="radius"):
+        index.info(257)
+
+
+def test_tables_are_built_for_the_radius_of_the_algorithm() -> None:
+    """A dHash's radius, 10 of 64, is not an eighth of its bits."""
+    rng = np.random.default_rng(5)
+    hashes = HashArray(hashes_of(random_rows(30_000, 64, rng)).packed, "phash")
+    index = Index("phash", backend="mih")
+    index.add(None, hashes)
+    index.within(hashes[0])
+    built = index._store.latest()[0].segments[0].backend
+    assert isinstance(built, MihBackend)
+    assert index.default_radius is not None
+    alike = MihBackend.build(hashes, radius=index.default_radius)
+    assert built._tables.chunks == alike._tables.chunks
 
 
 def test_residency(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ __all__ = ["describe"]
 
 
 def describe(
-    facts: Facts, view: View, promise: Backend | None, radius: int | None
+    facts: Facts, view: View, promise: Backend | None, radius: int | None, k: int | None
 ) -> dict[str, Any]:
     """Return the entries, the segments and the search structures of a view.
 
@@ -27,7 +27,7 @@ def describe(
     largest = max(view.segments, key=len, default=None)
     return {
         **_backend(facts, view, largest, promise),
-        "search": _search(parts, radius),
+        "search": _search(parts, radius, k),
         "removed_entries": sum(part.removed.size for part in parts),
         "scanned_entries": view.tail.n_alive,
         "segments": [_segment(part) for part in view.segments],
@@ -55,9 +55,9 @@ def _backend(
     }
 
 
-def _search(parts: tuple[Part, ...], radius: int | None) -> list[str]:
+def _search(parts: tuple[Part, ...], radius: int | None, k: int | None) -> list[str]:
     reach = 0 if radius is None else radius
-    return [part.backend.explain(reach) for part in parts]
+    return [part.backend.explain(reach, k) for part in parts]
 
 
 def _segment(part: Part) -> dict[str, Any]:

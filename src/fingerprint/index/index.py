@@ -341,11 +341,15 @@ class Index:
         radius: int | None = None,
         *,
         where: Where | None = None,
+        workers: int = 1,
     ) -> list[list[Match]]:
-        """Find what `within` finds for each of many queries, in their order."""
+        """Find what `within` finds for each of many queries, in their order.
+
+        With ``workers``, so many threads share the queries among them.
+        """
         asked = queries_of(queries, self._store.facts.kind, self.min_quality)
         reach, accepts = self._radius(radius), filter_of(where)
-        return within(self._store, self._promise, asked, reach, accepts)
+        return within(self._store, self._promise, asked, reach, accepts, workers)
 
     def nearest(self, query: Query, k: int = 1, *, where: Where | None = None) -> list[Match]:
         """Find the ``k`` nearest entries, however far they are, nearest first.
@@ -569,8 +573,19 @@ class Index:
                     progress(added)
         return added
 
-    def info(self) -> dict[str, Any]:
-        """Return what it holds and how it searches, as plain values."""
+    def info(self, radius: int | None = None, k: int | None = None) -> dict[str, Any]:
+        """Return what it holds and how it searches, as plain values.
+
+        Parameters
+        ----------
+        radius : int, optional
+            The search that ``"search"`` tells about: within so many bits, the
+            algorithm's published radius by default.
+        k : int, optional
+            Or for the ``k`` nearest.
+        """
+        reach = self.default_radius if radius is None else self._radius(radius)
+        wanted = None if k is None else _count(k)
         view, _ = self._store.latest()
         return {
             "algorithm": self.algorithm,
@@ -578,7 +593,7 @@ class Index:
             "bits": self.bits,
             "default_radius": self.default_radius,
             "entries": view.state.entries,
-            **describe(self._store.facts, view, self._promise, self.default_radius),
+            **describe(self._store.facts, view, self._promise, reach, wanted),
             **self._store.info(),
         }
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import numpy as np
 
 from fingerprint.errors import CorruptIndexError
+from fingerprint.index.backends.base import shared_range_search
 from fingerprint.index.entries import metadata_of
 from fingerprint.index.store import EntryGoneError
 from fingerprint.index.view import is_among
@@ -45,6 +46,7 @@ def within(
     queries: Queries,
     radius: int,
     accepts: Callable[[Metadata], object] | None,
+    workers: int = 1,
 ) -> list[list[Match]]:
     """Return every entry within ``radius`` of each query.
 
@@ -54,7 +56,9 @@ def within(
     def search(view: View, records: Records) -> list[list[Match]]:
         if promise is not None and not view.segments:
             promise.range_search(queries.array, radius)
-        hits = [hit for part in view.parts for hit in _within_part(part, queries.array, radius)]
+        hits = [
+            hit for part in view.parts for hit in _within_part(part, queries.array, radius, workers)
+        ]
         if not hits:
             return [[] for _ in range(queries.n)]
         return _matches(hits, queries, records, accepts)
@@ -109,9 +113,11 @@ def _at_one_commit(store: Store, search: Callable[[View, Records], T]) -> T:
     raise CorruptIndexError(store.where, "segments hold entries that the catalog does not")
 
 
-def _within_part(part: Part, queries: HashArray, radius: int) -> Iterator[_Hit]:
+def _within_part(part: Part, queries: HashArray, radius: int, workers: int) -> Iterator[_Hit]:
     try:
-        lims, rows, distances = part.backend.range_search(queries, radius)
+        lims, rows, distances = shared_range_search(
+            lambda some: part.backend.range_search(some, radius), queries, workers
+        )
     except CorruptIndexError as error:
         raise CorruptIndexError(part.where or error.path, error.detail) from error
     if not rows.size:

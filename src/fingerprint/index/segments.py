@@ -17,6 +17,7 @@ from fingerprint.index import durable
 from fingerprint.index.backends import Backend, get_backend
 from fingerprint.index.backends.choice import choose
 from fingerprint.index.backends.residency import hugepage_copy
+from fingerprint.index.entries import known_algorithm
 from fingerprint.index.tables import REBUILD
 from fingerprint.index.view import Part, Rows, array_of, words_of
 
@@ -75,6 +76,9 @@ def backend_for(facts: Facts, n: int) -> str:
 def build_backend(facts: Facts, name: str, hashes: Any) -> Backend:
     """Build a search structure with the options that the index was made with."""
     options = facts.backend_options if facts.backend != "auto" else {}
+    if name == "mih":  # Fastest where it is asked most.
+        _, known = known_algorithm(facts.algorithm)
+        options = {"radius": known.radius.bits if known else None, **options}
     return cast("Callable[..., Backend]", get_backend(name).build)(hashes, **options)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 
@@ -12,10 +14,11 @@ if TYPE_CHECKING:
     from fingerprint.hash_arrays import HashArray
     from fingerprint.typing import I32, I64, Residency
 
-__all__ = ["Backend", "Neighbours", "RangeResult", "sorted_by_distance"]
+__all__ = ["Backend", "Neighbours", "RangeResult", "shared_range_search", "sorted_by_distance"]
 
 
 _ROW_BITS = 40
+_QUERIES_A_TASK = 256
 
 
 class RangeResult(NamedTuple):
@@ -144,3 +147,20 @@ class Backend(ABC):
     @abstractmethod
     def __len__(self) -> int:
         """Return how many hashes it was built over."""
+
+
+def shared_range_search(
+    search: Callable[[HashArray], RangeResult], queries: HashArray, workers: int
+) -> RangeResult:
+    """Share many queries among threads; the answer is that of one call."""
+    if workers < 2 or len(queries) < 2 * _QUERIES_A_TASK:
+        return search(queries)
+    parts = [queries[i : i + _QUERIES_A_TASK] for i in range(0, len(queries), _QUERIES_A_TASK)]
+    with ThreadPoolExecutor(workers) as pool:
+        found = list(pool.map(search, parts))
+    counts = np.concatenate([np.diff(one.lims) for one in found])
+    return RangeResult(
+        np.concatenate(([0], np.cumsum(counts))).astype(np.int64),
+        np.concatenate([one.rows for one in found]),
+        np.concatenate([one.distances for one in found]),
+    )

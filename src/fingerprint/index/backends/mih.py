@@ -9,7 +9,6 @@ radius, a query amid a million copies) it scans. Nothing is ever left out.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +20,13 @@ import numpy as np
 from fingerprint import kernels
 from fingerprint.errors import CorruptIndexError
 from fingerprint.hash_arrays import read_only
-from fingerprint.index.backends.base import Backend, Neighbours, RangeResult, sorted_by_distance
+from fingerprint.index.backends.base import (
+    Backend,
+    Neighbours,
+    RangeResult,
+    shared_range_search,
+    sorted_by_distance,
+)
 from fingerprint.index.backends.scan import scanned_nearest, scanned_range
 from fingerprint.index.multi_index import (
     Planner,
@@ -41,7 +46,6 @@ if TYPE_CHECKING:
 __all__ = ["BACKEND", "MihBackend"]
 
 _FIRST_CAPACITY = 64
-_QUERIES_A_TASK = 256
 _QUERIES_TIMED = 32
 
 _MEASURED_FROM = 20_000
@@ -125,17 +129,8 @@ class MihBackend(Backend):
         With ``workers``, so many threads share the queries among them.
         """
         plan = self._planner.plan(min(radius, self._bits))
-        words = queries.words
-        if workers < 2 or len(words) < 2 * _QUERIES_A_TASK:
-            return self._search(words, radius, plan)
-        parts = [words[i : i + _QUERIES_A_TASK] for i in range(0, len(words), _QUERIES_A_TASK)]
-        with ThreadPoolExecutor(workers) as pool:
-            found = list(pool.map(lambda part: self._search(part, radius, plan), parts))
-        counts = np.concatenate([np.diff(one.lims) for one in found])
-        return RangeResult(
-            np.concatenate(([0], np.cumsum(counts))).astype(np.int64),
-            np.concatenate([one.rows for one in found]),
-            np.concatenate([one.distances for one in found]),
+        return shared_range_search(
+            lambda some: self._search(some.words, radius, plan), queries, workers
         )
 
     def _search(self, words: U64, radius: int, plan: Plan) -> RangeResult:
