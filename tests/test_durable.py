@@ -439,8 +439,15 @@ def test_a_forked_child_reads_and_does_not_write(tmp_path: Path) -> None:
 def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
     path = tmp_path / "a"
     with filled(path) as index:
+        index.compact()
+        index.add("in the log", HASHES[0])
         expected = content(index)
         shutil.copytree(path, tmp_path / "with log")  # As a crash would leave it.
+    shutil.copytree(path, tmp_path / "rehearsal")
+    with Index.open(tmp_path / "rehearsal", read_only=True) as index:
+        # Loads what nobody else may read: the interpreter may be root's alone.
+        assert_finds_everything(index)
+        assert index.verify().ok
     nobody = 65534
     for folder in (path, tmp_path / "with log"):
         for file in [folder, *folder.rglob("*")]:
@@ -460,7 +467,6 @@ def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
         with pytest.raises(OSError) as caught:
             Index.open(path)
         assert caught.value.errno in (errno.EROFS, errno.EACCES)
-        (tmp_path / "with log" / f"{CATALOG}-shm").exists()
         with pytest.raises(UnsupportedOperationError, match="copy it"):
             Index.open(tmp_path / "with log", read_only=True)
 
