@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from fingerprint.results import Failure, HashBatch, HashedImage, Match, VerifyReport
     from fingerprint.warming import warmup
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOME = {
     "algorithms": (
