@@ -6,6 +6,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,19 +16,23 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 import fingerprint as fp
+from fingerprint.errors import redacted
 
 __all__ = [
+    "FAILURES_SHOWN",
     "VIEWS",
     "algorithm_option",
     "console",
     "errors",
     "existing_paths",
+    "few",
     "find_pictures",
     "hash_with_progress",
     "hashing_options",
     "printable",
     "progress_bar",
     "report_failures",
+    "share_bar",
     "shown",
 ]
 
@@ -48,7 +53,8 @@ SUFFIXES = {
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif", ".webp"),
     *(".bmp", ".tif", ".tiff", ".avif"),
 }
-_FAILURES_SHOWN = 20
+FAILURES_SHOWN = 20
+_NAMES_SHOWN = 3
 
 existing_paths = click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 algorithm_option = click.option(
@@ -96,10 +102,12 @@ def hashing_options(command: F) -> F:
     return command
 
 
-def find_pictures(paths: Iterable[Path], *, all_files: bool = False) -> Iterator[str]:
+def find_pictures(
+    paths: Iterable[Path], *, all_files: bool = False, tell: bool = True
+) -> Iterator[str]:
     """Yield files as they are, and the pictures below folders in sorted order.
 
-    Says at the end, on standard error, what it passed over by suffix.
+    Says at the end, on standard error, what it passed over by suffix; not without ``tell``.
     """
     skipped: Counter[str] = Counter()
     for path in paths:
@@ -117,7 +125,7 @@ def find_pictures(paths: Iterable[Path], *, all_files: bool = False) -> Iterator
                     skipped[suffix or "none"] += 1
         # A folder that cannot be listed is a failure, not an empty folder.
         yield from (str(error.filename) for error in unreadable)
-    if skipped:
+    if skipped and tell:
         kinds = ", ".join(f"{suffix} {n}" for suffix, n in skipped.most_common(6))
         errors.print(
             f"{skipped.total()} files passed over by suffix ({kinds}); --all-files tries them",
@@ -149,6 +157,14 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
+def few(names: Iterable[str]) -> str:
+    """Return the first few names for a message; what may be a hash is cut short."""
+    some = list(names)
+    # Part by part: a long path is no hash.
+    parts = ("/".join(map(redacted, name.split("/"))) for name in some[:_NAMES_SHOWN])
+    return ", ".join(map(printable, parts)) + (", …" if len(some) > _NAMES_SHOWN else "")
+
+
 def progress_bar(*, beside_rows: bool = False) -> Progress:
     """Return a progress bar on standard error that leaves nothing behind.
 
@@ -165,6 +181,14 @@ def progress_bar(*, beside_rows: bool = False) -> Progress:
     )
 
 
+@contextmanager
+def share_bar(what: str) -> Iterator[Callable[[float], None]]:
+    """Show a progress bar; yield the function that takes the share that is done, 0 to 1."""
+    with progress_bar() as bar:
+        task = bar.add_task(what, total=100)
+        yield lambda share: bar.update(task, completed=round(100 * share))
+
+
 def hash_with_progress(
     pictures: list[str], algorithm: str, *, beside_rows: bool = False, **options: Any
 ) -> Iterator[fp.HashedImage | fp.Failure]:
@@ -179,12 +203,16 @@ def hash_with_progress(
         )
 
 
-def report_failures(failures: list[fp.Failure]) -> None:
-    """List what could not be read on standard error, the first few by name."""
-    if not failures:
+def report_failures(failures: list[fp.Failure], n: int | None = None) -> None:
+    """List what could not be read on standard error, the first few by name.
+
+    ``n`` is how many there were when not all were kept.
+    """
+    n = len(failures) if n is None else n
+    if not n:
         return
-    errors.print(f"[red]{len(failures)} could not be hashed:[/red]")
-    for failure in failures[:_FAILURES_SHOWN]:
+    errors.print(f"[red]{n} could not be hashed:[/red]")
+    for failure in failures[:FAILURES_SHOWN]:
         errors.print(f"  {printable(str(failure.error))}", markup=False, soft_wrap=True)
-    if len(failures) > _FAILURES_SHOWN:
-        errors.print(f"  … and {len(failures) - _FAILURES_SHOWN} more")
+    if n > FAILURES_SHOWN:
+        errors.print(f"  … and {n - FAILURES_SHOWN} more")

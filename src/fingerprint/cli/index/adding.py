@@ -1,0 +1,180 @@
+"""``fingerprint index create`` and ``add``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+import fingerprint as fp
+from fingerprint.cli.common import (
+    FAILURES_SHOWN,
+    algorithm_option,
+    errors,
+    existing_paths,
+    few,
+    find_pictures,
+    hashing_options,
+    progress_bar,
+    report_failures,
+)
+from fingerprint.cli.index.options import index_argument, key_value_option
+
+__all__ = ["add", "create"]
+
+BATCH = 1000
+"""Pictures that are hashed before they are added: what an interrupt could cost."""
+
+
+@click.command()
+@index_argument
+@algorithm_option
+@click.option("--backend", default="auto", show_default=True, help="How it is searched.")
+@click.option(
+    "--bits",
+    type=click.IntRange(1),
+    help="Bits of a hash, for an algorithm that only lists have, not this program.",
+)
+def create(index_path: Path, algorithm: str, backend: str, bits: int | None) -> None:
+    """Make an empty index."""
+    try:
+        index = fp.Index.create(index_path, algorithm, bits=bits, backend=backend)
+    except ValueError as error:
+        if isinstance(error, fp.FingerprintError):
+            raise
+        raise click.UsageError(str(error)) from error
+    with index:
+        click.echo(f"made {index_path}: {index.algorithm}, {index.bits} bits")
+
+
+@click.command()
+@index_argument
+@existing_paths
+@hashing_options
+@click.option(
+    "--existing",
+    type=click.Choice(["skip", "replace", "error"]),
+    default="skip",
+    show_default=True,
+    help="What to do with paths that are in the index already; replace: their metadata too.",
+)
+@key_value_option("--metadata", "Stored with each picture.")
+def add(
+    index_path: Path,
+    paths: tuple[Path, ...],
+    existing: str,
+    metadata: dict[str, Any],
+    all_files: bool,
+    **options: Any,
+) -> int:
+    """Hash pictures into an index; their paths are the ids.
+
+    They are added a thousand at a time: all of those or, on an error, none, and safe
+    from a power cut once added. An interrupt keeps what is hashed by then, and says how
+    many; the same command goes on from there. With `--existing error` all paths are looked
+    up first, and nothing is added when one is there already.
+
+    Exit status 2 when a picture could not be read; the others are added.
+    """
+
+    def found(*, tell: bool) -> Iterator[str]:
+        return find_pictures(paths, all_files=all_files, tell=tell)
+
+    with fp.Index.open(index_path) as index:
+        if existing == "error":
+            _refuse_known(index, found(tell=False))
+        adder = _Adder(index, metadata, skip=existing == "skip")
+        total = sum(1 for _ in found(tell=False)) if errors.is_terminal else None
+        with progress_bar() as bar:
+            task = bar.add_task("hashing", total=total)
+            adder.run(found(tell=True), options, lambda: bar.advance(task))
+        adder.tell()
+    return 2 if adder.n_failed else 0
+
+
+def _refuse_known(index: fp.Index, pictures: Iterable[str]) -> None:
+    known = [picture for picture in pictures if picture in index]
+    if known:
+        raise click.ClickException(
+            f"{len(known)} paths are in the index already, nothing was added: {few(known)}"
+        )
+
+
+class _Adder:
+    """Pictures on their way into an index, in batches."""
+
+    def __init__(self, index: fp.Index, metadata: dict[str, Any], *, skip: bool) -> None:
+        self.n_failed = 0
+        self._index = index
+        self._metadata = metadata
+        self._skip = skip
+        self._n_added = self._n_skipped = 0
+        self._failures: list[fp.Failure] = []
+        self._batch: dict[str, fp.Hash] = {}
+
+    def run(
+        self, pictures: Iterable[str], options: dict[str, Any], tick: Callable[[], object]
+    ) -> None:
+        """Hash pictures and add them; after an interrupt, those that are hashed."""
+        algorithm = self._index.algorithm
+        try:
+            with fp.hash_images(self._wanted(pictures, tick), algorithm, **options) as results:
+                for result in results:
+                    self._take(result)
+                    tick()
+            self._flush()
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                self._flush()
+            self.tell()
+            raise
+
+    def tell(self) -> None:
+        """Say what was done."""
+        skipped = f", {self._n_skipped} were there already" if self._n_skipped else ""
+        n = len(self._index)
+        click.echo(f"added {self._n_added} pictures{skipped}; {n} entries now")
+        report_failures(self._failures, self.n_failed)
+
+    def _wanted(self, pictures: Iterable[str], tick: Callable[[], object]) -> Iterator[str]:
+        for picture in pictures:
+            if self._skip and picture in self._index:
+                self._n_skipped += 1
+                tick()
+            elif not _is_utf8(picture):
+                error = fp.DecodeError(picture, "its name is not UTF-8: no id for an index")
+                self._fail(fp.Failure(picture, error))
+                tick()
+            else:
+                yield picture
+
+    def _take(self, result: fp.HashedImage | fp.Failure) -> None:
+        if isinstance(result, fp.Failure):
+            self._fail(result)
+            return
+        self._batch[result.source] = result.hash
+        if len(self._batch) >= BATCH:
+            self._flush()
+
+    def _fail(self, failure: fp.Failure) -> None:
+        self.n_failed += 1
+        if len(self._failures) < FAILURES_SHOWN:
+            self._failures.append(failure)
+
+    def _flush(self) -> None:
+        # An upsert also where nothing is replaced: one that an interrupt cut off is repeated.
+        if self._batch:
+            each = [self._metadata] * len(self._batch) if self._metadata else None
+            self._index.upsert(list(self._batch), list(self._batch.values()), each)
+            self._n_added += len(self._batch)
+            self._batch = {}
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
