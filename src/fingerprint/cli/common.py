@@ -165,10 +165,11 @@ def few(names: Iterable[str]) -> str:
     return ", ".join(map(printable, parts)) + (", …" if len(some) > _NAMES_SHOWN else "")
 
 
-def progress_bar(*, beside_rows: bool = False) -> Progress:
+def progress_bar(*, beside_rows: bool = False, by_itself: bool = True) -> Progress:
     """Return a progress bar on standard error that leaves nothing behind.
 
-    With ``beside_rows`` there is none where rows appear on the same terminal.
+    With ``beside_rows`` there is none where rows appear on the same terminal; without
+    ``by_itself`` no thread draws it, only ``refresh``.
     """
     return Progress(
         TextColumn("{task.description}"),
@@ -177,6 +178,7 @@ def progress_bar(*, beside_rows: bool = False) -> Progress:
         TimeRemainingColumn(),
         console=errors,
         transient=True,
+        auto_refresh=by_itself,
         disable=not errors.is_terminal or (beside_rows and console.is_terminal),
     )
 

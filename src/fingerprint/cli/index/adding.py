@@ -20,7 +20,7 @@ from fingerprint.cli.common import (
     progress_bar,
     report_failures,
 )
-from fingerprint.cli.index.options import index_argument, key_value_option
+from fingerprint.cli.index.options import index_argument, is_utf8, key_value_option
 
 __all__ = ["add", "create"]
 
@@ -113,6 +113,7 @@ class _Adder:
         self._n_added = self._n_skipped = 0
         self._failures: list[fp.Failure] = []
         self._batch: dict[str, fp.Hash] = {}
+        self._asked: set[str] = set()
 
     def run(
         self, pictures: Iterable[str], options: dict[str, Any], tick: Callable[[], object]
@@ -140,14 +141,17 @@ class _Adder:
 
     def _wanted(self, pictures: Iterable[str], tick: Callable[[], object]) -> Iterator[str]:
         for picture in pictures:
-            if self._skip and picture in self._index:
+            if picture in self._asked:  # Twice on the command line.
+                tick()
+            elif self._skip and picture in self._index:
                 self._n_skipped += 1
                 tick()
-            elif not _is_utf8(picture):
+            elif not is_utf8(picture):
                 error = fp.DecodeError(picture, "its name is not UTF-8: no id for an index")
                 self._fail(fp.Failure(picture, error))
                 tick()
             else:
+                self._asked.add(picture)
                 yield picture
 
     def _take(self, result: fp.HashedImage | fp.Failure) -> None:
@@ -160,6 +164,7 @@ class _Adder:
 
     def _fail(self, failure: fp.Failure) -> None:
         self.n_failed += 1
+        self._asked.discard(failure.source)
         if len(self._failures) < FAILURES_SHOWN:
             self._failures.append(failure)
 
@@ -169,12 +174,5 @@ class _Adder:
             each = [self._metadata] * len(self._batch) if self._metadata else None
             self._index.upsert(list(self._batch), list(self._batch.values()), each)
             self._n_added += len(self._batch)
+            self._asked -= self._batch.keys()
             self._batch = {}
-
-
-def _is_utf8(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -10,7 +10,7 @@ import click
 import fingerprint as fp
 from fingerprint.cli.common import progress_bar
 from fingerprint.cli.index.lists import read_list
-from fingerprint.cli.index.options import index_argument
+from fingerprint.cli.index.options import index_argument, is_utf8
 
 __all__ = ["export", "import_"]
 
@@ -76,17 +76,19 @@ def import_(
     formats = [chosen or _FORMATS.get(path.suffix.lower()) for path in files]
     for path, name in zip(files, formats, strict=True):
         if name is None:
-            raise click.UsageError(f"{path}: say --format, its suffix is none of {_suffixes()}")
+            raise click.UsageError(
+                f"{path}: say --format, its suffix is none of {', '.join(_FORMATS)}"
+            )
+        if name == "hex" and prefix is None and not is_utf8(path.name):
+            raise click.UsageError(f"{path}: say --prefix, its name is not UTF-8")
+    if prefix is not None and (prefix == "#" or not is_utf8(prefix)):
+        raise click.UsageError("--prefix: expected UTF-8, and not # alone, as the index's own ids")
     with fp.Index.open(index_path) as index:
         for path, name in zip(files, formats, strict=True):
             with progress_bar() as bar:
                 task = bar.add_task("reading", total=None)
                 n = _import(index, path, name, prefix, lambda i: bar.update(task, completed=i))  # noqa: B023 - used up at once
             click.echo(f"added {n} entries of {path}; {len(index)} now")
-
-
-def _suffixes() -> str:
-    return ", ".join(_FORMATS)
 
 
 def _import(

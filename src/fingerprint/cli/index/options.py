@@ -15,6 +15,7 @@ import fingerprint as fp
 __all__ = [
     "check_radius",
     "index_argument",
+    "is_utf8",
     "json_option",
     "key_value_option",
     "nbytes_text",
@@ -65,6 +66,15 @@ def _value(text: str) -> Any:
     except (ValueError, RecursionError):
         return text
     return value
+
+
+def is_utf8(text: str) -> bool:
+    """Return whether a text can be an id: names of files need not be UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def check_radius(index: fp.Index, radius: int | None) -> None:
