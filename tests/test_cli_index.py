@@ -319,8 +319,10 @@ def test_verify_of_an_old_format_changes_nothing(run: Run, tmp_path: Path) -> No
 def test_compact(run: Run, index: Path) -> None:
     status, out, _ = run("compact", index)
     assert status == 0
-    assert out.startswith("1 segment, 2 scanned, 1 removed, ")
-    assert ", 1 segment, 0 scanned, " in out.replace("before", "")
+    before, after = out.splitlines()
+    assert before.startswith("before: 1 segment, 2 scanned, 1 removed, ")
+    assert after.startswith("after:  1 segment, 0 scanned, ")
+    assert "removed" not in after
     with fp.Index.open(index, read_only=True) as compacted:
         assert compacted.info()["removed_entries"] == 0
 

@@ -77,8 +77,7 @@ def compact(index_path: Path) -> None:
             with errors.status("compacting"):
                 index.compact()
         finally:
-            after = index.info()
-            click.echo(f"{_sizes(before)} before, {_sizes(after)} after")
+            click.echo(f"before: {_sizes(before)}\nafter:  {_sizes(index.info())}")
 
 
 def _sizes(facts: dict[str, Any]) -> str:

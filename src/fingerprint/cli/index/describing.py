@@ -27,7 +27,7 @@ __all__ = ["info"]
 @click.option("-k", "nearest", type=click.IntRange(1), help="Tell how the k nearest are searched.")
 @json_option
 def info(index_path: Path, radius: int | None, nearest: int | None, as_json: bool) -> None:
-    """Say what an index holds, how it is searched, how large it is and whether it is well."""
+    """Tell of contents, search, sizes and health."""
     if nearest is not None and radius is not None:
         raise click.UsageError("--radius and -k exclude each other")
     with fp.Index.open(index_path, read_only=True) as index:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 import fingerprint as fp
-from fingerprint.cli.common import progress_bar
+from fingerprint.cli.common import errors, progress_bar
 from fingerprint.cli.index.lists import read_list
 from fingerprint.cli.index.options import index_argument, is_utf8
 
@@ -25,9 +25,10 @@ _FORMATS = {
 @index_argument
 @click.argument("path", metavar="PATH.parquet", type=click.Path(dir_okay=False, path_type=Path))
 def export(index_path: Path, path: Path) -> None:
-    """Write all entries to a Parquet file, in the place of one that is there.
+    """Write all entries to a Parquet file.
 
-    It holds whole hashes, and is readable by its owner alone.
+    It takes the place of one that is there, holds whole hashes, and is readable by its
+    owner alone.
     """
     if _FORMATS.get(path.suffix.lower()) != "parquet":
         raise click.UsageError(f"{path}: expected a name that ends in .parquet")
@@ -67,7 +68,9 @@ def export(index_path: Path, path: Path) -> None:
 def import_(
     index_path: Path, files: tuple[Path, ...], chosen: str | None, prefix: str | None
 ) -> None:
-    """Add the entries of files that others made: each file whole or, on an error, not at all.
+    """Add entries from Parquet, FAISS or lists of hex.
+
+    Each file is added whole or, on an error, not at all.
 
     A hex list has a hash a line, or hash,quality; or it is a CSV that starts with the line
     id,hash or id,hash,quality. FAISS reads its binary indexes itself and trusts them: import
@@ -86,7 +89,7 @@ def import_(
     with fp.Index.open(index_path) as index:
         for path, name in zip(files, formats, strict=True):
             with progress_bar() as bar:
-                task = bar.add_task("reading", total=None)
+                task = bar.add_task("reading", total=_total(path, name))
                 n = _import(index, path, name, prefix, lambda i: bar.update(task, completed=i))  # noqa: B023 - used up at once
             click.echo(f"added {n} entries of {path}; {len(index)} now")
 
@@ -105,6 +108,14 @@ def _import(
             return index.import_faiss(path, progress=progress)
         return index.import_faiss(path, prefix=prefix, progress=progress)
     return _import_list(index, path, f"{path.name}:" if prefix is None else prefix, progress)
+
+
+def _total(path: Path, name: str | None) -> int | None:
+    """Return how many entries a list has at most, for a progress bar; None for not known."""
+    if name != "hex" or not errors.is_terminal:
+        return None
+    with path.open("rb") as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b"")) + 1
 
 
 def _import_list(
