@@ -9,7 +9,7 @@ import click
 
 import fingerprint as fp
 from fingerprint.cli.common import errors, few
-from fingerprint.cli.index.options import index_argument, nbytes_text
+from fingerprint.cli.index.options import index_argument, nbytes_text, segments_text
 
 __all__ = ["compact", "remove"]
 
@@ -81,9 +81,8 @@ def compact(index_path: Path) -> None:
 
 
 def _sizes(facts: dict[str, Any]) -> str:
-    n = len(facts["segments"])
     waste = f", {facts['removed_entries']:,} removed" if facts["removed_entries"] else ""
     return (
-        f"{n} segment{'' if n == 1 else 's'}, {facts['scanned_entries']:,} scanned{waste}, "
+        f"{segments_text(len(facts['segments']))}, {facts['scanned_entries']:,} scanned{waste}, "
         f"{nbytes_text(facts['nbytes_on_disk'])}"
     )

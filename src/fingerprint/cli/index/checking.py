@@ -8,7 +8,7 @@ import click
 
 import fingerprint as fp
 from fingerprint.cli.common import printable, share_bar
-from fingerprint.cli.index.options import index_argument
+from fingerprint.cli.index.options import index_argument, segments_text
 
 __all__ = ["verify"]
 
@@ -74,6 +74,6 @@ def _opened(index_path: Path) -> fp.Index:
 def _tell(report: fp.VerifyReport) -> None:
     for problem in report.problems:
         click.echo(f"problem: {printable(problem)}")
-    segments = f"{report.segments} segment{'' if report.segments == 1 else 's'}"
+    segments = segments_text(report.segments)
     verdict = "all is well" if report.ok else f"problems: {len(report.problems)}"
     click.echo(f"checked {report.entries:,} entries, {segments} and the catalog: {verdict}")

@@ -20,6 +20,7 @@ __all__ = [
     "key_value_option",
     "nbytes_text",
     "residency_option",
+    "segments_text",
 ]
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -86,3 +87,8 @@ def check_radius(index: fp.Index, radius: int | None) -> None:
 def nbytes_text(nbytes: int) -> str:
     """Return a size for people."""
     return decimal(nbytes)
+
+
+def segments_text(n: int) -> str:
+    """Return "1 segment", "2 segments"."""
+    return f"{n} segment{'' if n == 1 else 's'}"

@@ -20,6 +20,7 @@ from fingerprint.cli.index.options import (
     index_argument,
     json_option,
     residency_option,
+    segments_text,
 )
 from fingerprint.index.store import EntryGoneError
 
@@ -208,7 +209,7 @@ def _facts(
 def _print(facts: dict[str, Any], rows: dict[str, dict[str, Any]]) -> None:
     console.print(
         f"{facts['entries']:,} entries, {shown(facts['algorithm'])}, {facts['bits']} bits, "
-        f"radius {facts['radius']}; {facts['backend']}, {facts['segments']} segments and "
+        f"radius {facts['radius']}; {facts['backend']}, {segments_text(facts['segments'])} and "
         f"{facts['scanned_entries']:,} scanned; residency {facts['residency']}, 1 thread; "
         f"opened in {facts['opened_s']:.2g} s"
     )
