@@ -293,6 +293,8 @@ def typed_error(error: Exception, directory: Path) -> Exception:
         return OSError(errno.EROFS, "the index cannot be written", str(directory))
     if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
         return OSError(errno.EIO, f"the catalog: {error}; nothing was changed", str(directory))
+    if code == sqlite3.SQLITE_TOOBIG or isinstance(error, sqlite3.DataError):
+        return ValueError(f"an id or metadata is longer than SQLite takes ({error})")
     if code in (sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT):
         return MemoryError(str(error))
     # Also what Python cannot make of damaged values: NULLs, broken UTF-8.

@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fingerprint.errors import (
-    DuplicateIdError,
-    IndexLockedError,
-    UnknownIdError,
-    UnsupportedOperationError,
-)
+from fingerprint.errors import IndexLockedError, UnsupportedOperationError
 from fingerprint.index import durable
 from fingerprint.index.building import Built
-from fingerprint.index.catalog import (
-    left_by_fork,
-    read_manifest,
-    read_removals,
-)
-from fingerprint.index.reading import block_of, find_row, sequence_number
-from fingerprint.index.rows import INSERT_BLOCK, INSERT_ENTRY, encoded, encoded_blocks
+from fingerprint.index.catalog import left_by_fork, read_manifest, read_removals
+from fingerprint.index.changes import Pending, TableChange
 from fingerprint.index.segments import SEGMENTS, remove_orphans
 from fingerprint.index.tables import (
     CATALOG,
@@ -41,7 +29,6 @@ from fingerprint.index.view import Part, Rows, State, View, is_among
 
 if TYPE_CHECKING:
     from fingerprint.index.catalog import Catalog
-    from fingerprint.index.store import Batch
     from fingerprint.typing import I64
 
 __all__ = ["INSERT_SEGMENT", "SEAL_ABOVE", "OvertakenError", "Writer"]
@@ -55,37 +42,7 @@ REMOVAL_ROWS = 4096
 PATIENCE_MS = 10_000
 """How long a compaction waits for readers to let go of older states."""
 
-_IDS_AT_ONCE = 512
-_BLOCKS_FROM = 32
-_BY_NAMES = f"SELECT id, seq FROM names WHERE id IN (?{', ?' * (_IDS_AT_ONCE - 1)})"  # noqa: S608
 INSERT_SEGMENT = "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?)"
-
-
-@dataclass
-class _Pending:
-    """What a change has done so far, beside what is in SQLite's transaction."""
-
-    state: State
-    added: list[Rows] = field(default_factory=list)
-    removed: list[int] = field(default_factory=list)
-    merged: tuple[str, ...] = ()
-    built: Built | None = None
-    is_listed: bool = False
-
-    def mark(self) -> tuple[State, int, int]:
-        """Return where it stands, for `back_to`."""
-        return self.state, len(self.added), len(self.removed)
-
-    def back_to(self, mark: tuple[State, int, int]) -> None:
-        """Forget what came after a mark."""
-        self.state = mark[0]
-        del self.added[mark[1] :]
-        del self.removed[mark[2] :]
-
-    @property
-    def removed_seqs(self) -> I64:
-        """What was removed, ascending."""
-        return np.sort(np.array(self.removed, np.int64))
 
 
 class Writer:
@@ -101,7 +58,7 @@ class Writer:
         self.facts = catalog.facts
         self.mutex = threading.RLock()
         self._pid = os.getpid()
-        self._pending: _Pending | None = None
+        self._pending: Pending | None = None
         self._in_transaction = False
         try:
             self.db = connect_writer(self.directory / CATALOG)
@@ -112,7 +69,9 @@ class Writer:
     @property
     def in_own_transaction(self) -> bool:
         """Whether the calling thread has a transaction open."""
-        if not self._in_transaction or not self.mutex.acquire(blocking=False):
+        if not self._in_transaction or os.getpid() != self._pid:
+            return False
+        if not self.mutex.acquire(blocking=False):
             return False
         try:
             return self._in_transaction
@@ -133,109 +92,45 @@ class Writer:
                 self._in_transaction = False
 
     @contextmanager
-    def change(self) -> Iterator[Writer]:
+    def change(self) -> Iterator[TableChange]:
         """Make one change: a commit of its own, or a part of the open transaction."""
         with self._turn():
             if not self._in_transaction:
-                with self._commit_at_end():
-                    yield self
+                with self._commit_at_end() as pending:
+                    # Nothing follows it: a long tail's segment is built beside the inserts.
+                    yield self._change(pending, lambda: self._build_if_long(pending))
                 return
-            mark = self._open.mark()
+            self._refuse_when_given_up()
+            pending = self._open
+            mark = pending.mark()
             self.db.execute("SAVEPOINT change")
             try:
-                yield self
+                yield self._change(pending, pending.own_last)
             except BaseException:
-                self._open.back_to(mark)
-                if self.db.in_transaction:  # SQLite gives some up by itself, on a full disk.
+                pending.back_to(mark)
+                if self.db.in_transaction:
                     self.db.execute("ROLLBACK TO change")
                     self.db.execute("RELEASE change")
                 raise
             self.db.execute("RELEASE change")
 
-    def insert(self, batch: Batch) -> range:
-        """Add entries; return their sequence numbers."""
-        pending = self._open
-        n = len(batch.words)
-        if not n:
-            return range(0)
-        seqs = range(pending.state.next_seq, pending.state.next_seq + n)
-        rows = Rows(np.arange(seqs.start, seqs.stop), batch.words, batch.quality)
-        pending.added.append(rows)
-        if not self._in_transaction and self._is_long(pending):
-            # The last change before the commit: its segment is built beside the inserts.
-            pending.built = self._build(pending)
-        nbytes = (self.facts.bits + 7) // 8
-        if batch.ids is None and batch.texts is None and n >= _BLOCKS_FROM:
-            self.db.executemany(INSERT_BLOCK, encoded_blocks(rows, nbytes))
-        else:
-            none: list[str | None] = [None] * n
-            values = encoded(rows, nbytes, batch.ids or none, batch.texts or none)
-            self.db.executemany(INSERT_ENTRY, values)
-        if batch.ids is not None:
-            self._insert_names(batch.ids, seqs)
-        pending.state = pending.state._replace(
-            entries=pending.state.entries + n, next_seq=seqs.stop
-        )
-        return seqs
+    def _change(self, pending: Pending, on_added: Callable[[], None]) -> TableChange:
+        return TableChange(self.db, self.directory, self.facts.bits, pending, on_added)
 
-    def _insert_names(self, ids: Sequence[str], seqs: range) -> None:
-        # In the order of the tree: neighbours are written to the same page.
-        order = sorted(range(len(ids)), key=ids.__getitem__)
-        rows = zip(map(ids.__getitem__, order), map(seqs.start.__add__, order), strict=True)
-        try:
-            self.db.executemany("INSERT INTO names VALUES (?, ?)", rows)
-        except sqlite3.IntegrityError:
-            known = self._seqs_of(ids)
-            old = next((one for one in ids if known.get(one, seqs.start) < seqs.start), ids[0])
-            raise DuplicateIdError(f"id {old!r} is in the index already") from None
-
-    def discard(self, ids: Sequence[str], *, missing_ok: bool = False) -> None:
-        """Remove entries."""
-        pending = self._open
-        known = self._seqs_of(ids)
-        if not missing_ok and len(known) < len(ids):
-            missing = next(one for one in ids if one not in known)
-            raise UnknownIdError(f"id {missing!r} is not in the index")
-        seqs = list(known.values())
-        self._break_up(known)
-        self.db.executemany("DELETE FROM entries WHERE seq = ?", ((seq,) for seq in sorted(seqs)))
-        self.db.executemany("DELETE FROM names WHERE id = ?", ((one,) for one in sorted(known)))
-        pending.removed += seqs
-        pending.state = pending.state._replace(entries=pending.state.entries - len(seqs))
-
-    def _break_up(self, known: Mapping[str, int]) -> None:
-        """Turn the blocks that some entries are in into entries of their own."""
-        for name, seq in known.items():
-            if name != f"#{seq}":
-                continue
-            block = block_of(self.db, self.directory, seq)
-            if block is not None:
-                entries = (block.entry(i).with_crc() for i in range(block.n))
-                self.db.executemany(INSERT_ENTRY, entries)
-                self.db.execute("DELETE FROM blocks WHERE first_seq = ?", (block.first_seq,))
-
-    def _seqs_of(self, ids: Sequence[str]) -> dict[str, int]:
-        """Return the sequence numbers of those ids that are there."""
-        found: dict[str, int] = {}
-        for first in range(0, len(ids), _IDS_AT_ONCE):
-            some = ids[first : first + _IDS_AT_ONCE]
-            numbers = [n for n in map(sequence_number, some) if n is not None]
-            if len(some) == 1:
-                found.update(self.db.execute("SELECT id, seq FROM names WHERE id = ?", some))
-            else:  # One statement for any number of them: NULL is no id.
-                filled = [*some, *[None] * (_IDS_AT_ONCE - len(some))]
-                found.update(self.db.execute(_BY_NAMES, filled))
-            for seq in numbers:
-                if f"#{seq}" not in found and find_row(self.db, self.directory, f"#{seq}"):
-                    found[f"#{seq}"] = seq
-        return found
+    def _refuse_when_given_up(self) -> None:
+        """Raise when SQLite ended the transaction by itself, as it may on a full disk."""
+        if not self.db.in_transaction:
+            raise UnsupportedOperationError(
+                "an error has ended this transaction: nothing of it is kept, leave it"
+            )
 
     def seal(self) -> None:
         """Move the tail into a segment."""
         with self._turn():
             self.refuse_in_transaction("seal")
-            with self._commit_at_end() as pending:
-                pending.built = self._build(pending)
+            if self.catalog.view().tail.n:
+                with self._commit_at_end() as pending:
+                    pending.built = self._build(pending)
 
     def replace(self, parts: Sequence[Part], built: Built, *, sealed: int | None = None) -> None:
         """Put one segment in the place of several, and of the tail up to ``sealed``.
@@ -310,7 +205,7 @@ class Writer:
             raise UnsupportedOperationError(f"{what} within a transaction")
 
     @property
-    def _open(self) -> _Pending:
+    def _open(self) -> Pending:
         if self._pending is None:
             raise UnsupportedOperationError("no change is open")
         return self._pending
@@ -328,9 +223,9 @@ class Writer:
                 raise typed_error(error, self.directory) from error
 
     @contextmanager
-    def _commit_at_end(self) -> Iterator[_Pending]:
+    def _commit_at_end(self) -> Iterator[Pending]:
         self.db.execute("BEGIN IMMEDIATE")
-        pending = _Pending(State())
+        pending = Pending(State())
         try:
             pending.state = read_state(self.db)
             self._pending = pending
@@ -340,13 +235,15 @@ class Writer:
             if self.db.in_transaction:
                 self.db.execute("ROLLBACK")
             if pending.built is not None:
-                # Unless the interrupt came after its commit.
-                pending.built.remove_unless({one.name for one in read_manifest(self.db)})
+                # Unless the interrupt came after its commit. What stays, the next writer removes.
+                with suppress(*SQLITE_ERRORS):
+                    pending.built.remove_unless({one.name for one in read_manifest(self.db)})
             raise
         finally:
             self._pending = None
 
-    def _commit(self, pending: _Pending) -> None:
+    def _commit(self, pending: Pending) -> None:
+        self._refuse_when_given_up()
         if not (pending.added or pending.removed or pending.built):
             self.db.execute("ROLLBACK")
             return
@@ -361,7 +258,7 @@ class Writer:
         durable.commit(self.db)
         self.catalog.publish(state, lambda view: self._advanced(view, pending))
 
-    def _advanced(self, view: View, pending: _Pending) -> View:
+    def _advanced(self, view: View, pending: Pending) -> View:
         segments = [part for part in view.segments if part.name not in pending.merged]
         new = None if pending.built is None else pending.built.part()
         if new is not None:
@@ -375,12 +272,16 @@ class Writer:
         segments = [part.without(removed) for part in segments]
         return view.advanced(pending.state, segments, removed, added)
 
-    def _is_long(self, pending: _Pending) -> bool:
+    def _is_long(self, pending: Pending) -> bool:
         """Return whether the tail would be too long to be scanned."""
         n = sum(rows.seqs.size for rows in pending.added)
         return self.catalog.view().tail.n_alive + n > SEAL_ABOVE
 
-    def _build(self, pending: _Pending) -> Built:
+    def _build_if_long(self, pending: Pending) -> None:
+        if self._is_long(pending):
+            pending.built = self._build(pending)
+
+    def _build(self, pending: Pending) -> Built:
         """Begin to write the tail and what is pending as a segment."""
         removed = pending.removed_seqs
         tail = self.catalog.view().tail.without(removed)
