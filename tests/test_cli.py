@@ -18,6 +18,7 @@ import pytest
 from PIL import Image
 
 import fingerprint as fp
+from fingerprint.cli.common import console
 from fingerprint.cli.main import main
 
 Run = Callable[..., tuple[int, str, str]]
@@ -33,6 +34,7 @@ def photo_like(seed: int, height: int = 180, width: int = 240) -> Image.Image:
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     def call(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["fingerprint", *map(str, arguments)])
+        monkeypatch.setattr(console, "_width", 200)  # Whatever the terminal of the tests.
         with pytest.raises(SystemExit) as stopped:
             main()
         captured = capsys.readouterr()

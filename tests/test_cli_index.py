@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
@@ -20,6 +21,7 @@ import pytest
 from PIL import Image
 
 import fingerprint as fp
+from fingerprint.cli.common import console
 from fingerprint.cli.index import adding, lists
 from fingerprint.cli.main import main
 
@@ -42,6 +44,7 @@ def random_hashes(n: int, seed: int = 0) -> fp.HashArray:
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     def call(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["fingerprint", "index", *map(str, arguments)])
+        monkeypatch.setattr(console, "_width", 140)  # Whatever the terminal of the tests.
         with pytest.raises(SystemExit) as stopped:
             main()
         captured = capsys.readouterr()
@@ -267,6 +270,21 @@ def test_verify_notes_the_outcome(run: Run, index: Path) -> None:
     assert "all was well" in run("info", index)[1]
     with fp.Index.open(index):  # Not noted then, but verified.
         assert run("verify", index)[0] == 0
+
+
+def test_verify_where_nothing_can_be_written(
+    run: Run, index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = fp.Index.open
+
+    def open_for_reading(*arguments: Any, read_only: bool = False, **options: Any) -> fp.Index:
+        if not read_only:
+            raise OSError(errno.EROFS, "the index cannot be written")
+        return opened(*arguments, read_only=True, **options)
+
+    monkeypatch.setattr(fp.Index, "open", open_for_reading)
+    assert run("verify", index)[0] == 0
+    assert "never verified" in run("info", index)[1]
 
 
 def test_verify_prints_the_problems_and_rebuilds(run: Run, index: Path) -> None:

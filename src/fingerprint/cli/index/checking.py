@@ -38,7 +38,7 @@ def verify(index_path: Path, rebuild: bool, drop_damaged: bool) -> int:
         raise click.UsageError("--drop-damaged needs --rebuild")
     try:
         report = _verify(index_path)
-    except (fp.CorruptIndexError, FileNotFoundError) as error:
+    except fp.CorruptIndexError as error:
         if not rebuild:
             raise
         click.echo(f"problem: {printable(str(error))}")
@@ -66,7 +66,7 @@ def _opened(index_path: Path) -> fp.Index:
     if is_current:
         try:
             return fp.Index.open(index_path, maintenance="manual")
-        except (fp.IndexLockedError, PermissionError):
+        except (fp.IndexLockedError, OSError):
             pass
     return fp.Index.open(index_path, read_only=True)
 
