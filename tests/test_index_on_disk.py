@@ -461,30 +461,59 @@ def test_filters_on_metadata(tmp_path: Path, where: str) -> None:
             index.within(query, where=["list"])  # type: ignore[arg-type]
 
 
-def test_format_1_is_read_and_upgraded(tmp_path: Path) -> None:
-    wanted = json.loads((FIXTURES / "index-v1.json").read_text())
-    expected = (
+def fixture_content(name: str) -> Any:
+    wanted = json.loads((FIXTURES / f"{name}.json").read_text())
+    return (
         (wanted["algorithm"], wanted["version"], wanted["bits"]),
         [
             (e["id"], bytes.fromhex(e["hash"]), e["quality"], e["metadata"])
             for e in wanted["entries"]
         ],
     )
-    shutil.copytree(FIXTURES / "index-v1", tmp_path / "old")
-    before = (tmp_path / "old" / CATALOG).read_bytes()
-    with Index.open(tmp_path / "old", read_only=True) as index:
+
+
+@pytest.mark.parametrize("name", ["index-v1", "index-v2"])
+def test_every_format_is_read_and_written(tmp_path: Path, name: str) -> None:
+    expected = fixture_content(name)
+    path = tmp_path / "old"
+    shutil.copytree(FIXTURES / name, path)
+    before = (path / CATALOG).read_bytes()
+    with Index.open(path, read_only=True) as index:
         assert content(index) == expected
+        assert index.verify().ok
         query = index.get("case-3").hash
         assert [(m.id, m.distance) for m in index.within(query)] == [("case-3", 0), ("case-7", 2)]
+        for entry in index.entries():
+            found = index.within(Hash("pdq", entry.hash.packed, 256), 0)
+            assert entry.id in [m.id for m in found]
         with pytest.raises(UnsupportedOperationError):
             index.remove("case-3")
-    assert (tmp_path / "old" / CATALOG).read_bytes() == before
-    with Index.open(tmp_path / "old") as index:
+    assert (path / CATALOG).read_bytes() == before
+    with Index.open(path) as index:
         assert content(index) == expected
         assert index.info()["format"] == FORMAT
         index.remove("case-3")
         assert [m.id for m in index.within(query)] == ["case-7"]
-    assert len(content_at(tmp_path / "old")[1]) == len(expected[1]) - 1
+        index.compact()
+        assert index.verify().ok
+    assert [e for e in expected[1] if e[0] != "case-3"] == content_at(path)[1]
+
+
+def test_the_index_of_format_2_has_all_that_the_format_knows() -> None:
+    uri = f"{(FIXTURES / 'index-v2' / CATALOG).as_uri()}?immutable=1"
+    statements = [
+        "SELECT 1 FROM names",
+        "SELECT 1 FROM removals",
+        "SELECT 1 FROM segments WHERE backend = 'mih'",
+        *(
+            f"SELECT 1 FROM {table}, state WHERE {key} {sign} sealed"  # noqa: S608
+            for table, key in (("entries", "seq"), ("blocks", "first_seq"))
+            for sign in ("<=", ">")
+        ),
+    ]
+    with closing(sqlite3.connect(uri, uri=True)) as db:
+        for statement in statements:
+            assert db.execute(statement).fetchone(), statement
 
 
 def test_damaged_format_1_is_damage(tmp_path: Path) -> None:
