@@ -10,38 +10,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
 import fingerprint as fp
-from fingerprint.cli.common import console
-from fingerprint.cli.main import main
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-def photo_like(seed: int, height: int = 180, width: int = 240) -> Image.Image:
-    generator = np.random.default_rng(seed)
-    coarse = generator.integers(0, 256, (9, 12, 3), dtype=np.uint8)
-    return Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+from tests.command_line import Run, photo_like, runner
 
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["fingerprint", *map(str, arguments)])
-        monkeypatch.setattr(console, "_width", 200)  # Whatever the terminal of the tests.
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        captured = capsys.readouterr()
-        code = stopped.value.code
-        return (code if isinstance(code, int) else 0), captured.out, captured.err
-
-    return call
+    return runner(capsys, monkeypatch)
 
 
 @pytest.fixture
