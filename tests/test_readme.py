@@ -32,15 +32,18 @@ def test_the_readme_example_runs(
     printed = capsys.readouterr().out
     assert printed.startswith("case-1 ")
     assert printed.rstrip().endswith("{'list': 'internal'}")
-    reopened = names["index"]
-    assert isinstance(reopened, fingerprint.Index)
-    assert list(reopened) == ["case-1", "case-2"]
+    reader = names["index"]
+    assert isinstance(reader, fingerprint.Index)
+    assert list(reader) == ["case-1", "case-2"]
+    for found in ("turned", "listed"):
+        assert [match.id for match in names[found]] == ["case-1"]  # type: ignore[attr-defined]
     Path("broken.jpg").write_bytes(b"no picture")
     Path("list.csv").write_text(f"{'0f' * 32},100\n\n{'a5' * 32},90\n")
     names["paths"] = ["known.jpg", "broken.jpg"]
     exec(blocks[1], names)
     assert capsys.readouterr().out.startswith("broken.jpg broken.jpg: is not a picture")
-    assert list(reopened)[2:] == ["list:0", "list:1"]
+    assert list(reader)[2:] == ["list:0", "list:1"]
+    reader.close()
 
 
 def modules() -> list[str]:
@@ -57,6 +60,6 @@ def test_docstring_examples() -> None:
     assert attempted >= 4
 
 
-@pytest.mark.parametrize("link", re.findall(r"\]\(([A-Z][A-Za-z/._-]+)\)", README.read_text()))
+@pytest.mark.parametrize("link", re.findall(r"\]\(([A-Za-z][A-Za-z/._-]+)\)", README.read_text()))
 def test_the_readme_links_to_files_that_exist(link: str) -> None:
     assert (README.parent / link).exists()
