@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from fingerprint.errors import IndexFormatError
+from fingerprint.algorithms import Algorithm, algorithm_names
+from fingerprint.errors import IndexFormatError, UnknownAlgorithmError
 from fingerprint.index import durable, format1
 from fingerprint.index.disk_store import DiskStore
+from fingerprint.index.entries import known_algorithm
 from fingerprint.index.locking import locked
 from fingerprint.index.memory_store import MemoryStore
 from fingerprint.index.reading import sequence_number
@@ -21,6 +24,7 @@ from fingerprint.index.store import Batch
 from fingerprint.index.tables import (
     CATALOG,
     SQLITE_ERRORS,
+    Facts,
     create_catalog,
     format_of,
     typed_error,
@@ -32,10 +36,35 @@ if TYPE_CHECKING:
     from fingerprint.index.disk_store import MaintenanceMode
     from fingerprint.index.rows import EntryRow
     from fingerprint.index.store import Store
-    from fingerprint.index.tables import Facts
     from fingerprint.typing import Residency
 
-__all__ = ["create_index", "draft_beside", "fill_catalog", "open_store"]
+__all__ = ["create_index", "draft_beside", "facts_of", "fill_catalog", "open_store", "upgrade"]
+
+
+def facts_of(
+    algorithm: str | Algorithm,
+    bits: int | None,
+    version: int,
+    backend: str,
+    backend_options: Mapping[str, Any] | None,
+) -> Facts:
+    """Return what an index is to be, or raise."""
+    name, known = known_algorithm(algorithm)
+    if bits is None:
+        if known is None:
+            raise UnknownAlgorithmError(
+                name,
+                algorithm_names(),
+                "to index hashes that are not computed here, say how many bits they have",
+            )
+        bits = known.bits
+    for what, value in (("bits", bits), ("version", version)):
+        if type(value) is not int or value < 1:
+            raise ValueError(f"{what}: expected a whole number from 1, got {value!r}")
+    if known is not None and bits != known.bits:
+        raise ValueError(f"bits: {name} has {known.bits}, got {bits}")
+    options = json.loads(json.dumps(dict(backend_options or {})))
+    return Facts(name, version, bits, backend, options)
 
 
 @contextmanager

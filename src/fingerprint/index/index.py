@@ -1,29 +1,22 @@
-"""The index: ids, hashes and metadata, and what lies near a query."""
+"""The index: made, opened, changed, checked, copied. `searchable` has what can be asked of it."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-
-from fingerprint.algorithms import Algorithm, algorithm_names
-from fingerprint.errors import UnknownAlgorithmError, UnknownIdError
+from fingerprint.algorithms import Algorithm
+from fingerprint.errors import UnknownIdError
 from fingerprint.hash_arrays import HashArray
 from fingerprint.hashes import Hash
-from fingerprint.index.creation import create_index, open_store
-from fingerprint.index.description import describe
+from fingerprint.index.creation import create_index, facts_of, open_store
 from fingerprint.index.entries import (
-    Entry,
     NumberedIds,
     batch_of,
-    entry_of,
     is_storable,
-    known_algorithm,
 )
 from fingerprint.index.interchange import (
     Imported,
@@ -32,23 +25,18 @@ from fingerprint.index.interchange import (
     write_parquet,
 )
 from fingerprint.index.memory_store import MemoryStore
-from fingerprint.index.queries import Query, Where, filter_of, queries_of
 from fingerprint.index.rebuilding import rebuild
-from fingerprint.index.search import nearest, within
-from fingerprint.index.segments import build_backend
-from fingerprint.index.tables import Facts
-from fingerprint.index.view import Rows, array_of
-from fingerprint.results import Match, VerifyReport
+from fingerprint.index.searchable import Searchable
+from fingerprint.results import VerifyReport
 
 if TYPE_CHECKING:
     from fingerprint.index.disk_store import MaintenanceMode
-    from fingerprint.index.store import Store
     from fingerprint.typing import Metadata, Residency
 
 __all__ = ["Index"]
 
 
-class Index:
+class Index(Searchable):
     """Hashes of one algorithm under ids, searched by Hamming distance.
 
     ``Index(...)`` is in memory; `create` and `open` keep it in a directory.
@@ -93,7 +81,7 @@ class Index:
         backend: str = "auto",
         backend_options: Mapping[str, Any] | None = None,
     ) -> None:
-        facts = _facts_of(algorithm, bits, version, backend, backend_options)
+        facts = facts_of(algorithm, bits, version, backend, backend_options)
         self._begin(MemoryStore(facts))
 
     @classmethod
@@ -127,7 +115,7 @@ class Index:
         IndexFormatError
             Something is there already.
         """
-        create_index(Path(path), _facts_of(algorithm, bits, version, backend, backend_options))
+        create_index(Path(path), facts_of(algorithm, bits, version, backend, backend_options))
         return cls.open(path, maintenance=maintenance)
 
     @classmethod
@@ -180,20 +168,6 @@ class Index:
             store.close()
             raise
         return index
-
-    def _begin(self, store: Store) -> None:
-        facts = store.facts
-        _, known = known_algorithm(facts.algorithm)
-        self.algorithm, self.version, self.bits = facts.kind
-        self.default_radius = known.radius.bits if known else None
-        self.min_quality = known.min_quality if known else 0
-        self._store = store
-        empty = array_of(facts.kind, Rows.empty(facts.bits))
-        # Says what the backend refuses, also while nothing is built; a missing library
-        # or a wrong option shows now, not later.
-        self._promise = (
-            None if facts.backend == "auto" else build_backend(facts, facts.backend, empty)
-        )
 
     def close(self) -> None:
         """Let go of files and the writer's lock; the index cannot be used any more."""
@@ -285,87 +259,6 @@ class Index:
                 raise UnknownIdError(f"id {one!r} is not in the index")
         with self._store.change() as change:
             change.discard(gone)
-
-    def get(self, id: str) -> Entry:  # noqa: A002 - the field's own name
-        """Return the entry with this id, or raise UnknownIdError."""
-        row = self._store.find(id) if isinstance(id, str) and is_storable(id) else None
-        if row is None:
-            raise UnknownIdError(f"id {id!r} is not in the index")
-        return entry_of(row, self._store.facts.kind)
-
-    def within(
-        self, query: Query, radius: int | None = None, *, where: Where | None = None
-    ) -> list[Match]:
-        """Find every entry within a distance of the query.
-
-        Parameters
-        ----------
-        query : Hash, or mapping of str to Hash
-            One hash, or several views of one picture, as `fingerprint.hash_dihedral`
-            returns them; an entry is then reported once, with the nearest view.
-        radius : int, optional
-            Largest Hamming distance in bits, inclusive; the algorithm's
-            published one by default.
-        where : mapping or callable, optional
-            Values that an entry's metadata must have, or a function of the metadata
-            that says whether it is wanted.
-
-        Returns
-        -------
-        list of Match
-            Nearest first, then in the order of addition.
-
-        Warns
-        -----
-        LowQualityWarning
-            The query has less information than its algorithm asks for: what it
-            matches, it may match by chance.
-
-        Raises
-        ------
-        IncompatibleHashError
-            The query is of another algorithm, version or size.
-        UnsupportedOperationError
-            The backend cannot promise this radius.
-        CorruptIndexError
-            Damage stands in the way of an answer.
-        """
-        queries = queries_of([query], self._store.facts.kind, self.min_quality)
-        return within(self._store, self._promise, queries, self._radius(radius), filter_of(where))[
-            0
-        ]
-
-    def within_many(
-        self,
-        queries: HashArray | Sequence[Query],
-        radius: int | None = None,
-        *,
-        where: Where | None = None,
-        workers: int = 1,
-    ) -> list[list[Match]]:
-        """Find what `within` finds for each of many queries, in their order.
-
-        With ``workers``, so many threads share the queries among them.
-        """
-        asked = queries_of(queries, self._store.facts.kind, self.min_quality)
-        reach, accepts = self._radius(radius), filter_of(where)
-        return within(self._store, self._promise, asked, reach, accepts, workers)
-
-    def nearest(self, query: Query, k: int = 1, *, where: Where | None = None) -> list[Match]:
-        """Find the ``k`` nearest entries, however far they are, nearest first.
-
-        Parameters, warnings and errors are those of `within`; with fewer than
-        ``k`` entries, all are returned.
-        """
-        queries = queries_of([query], self._store.facts.kind, self.min_quality)
-        return nearest(self._store, self._promise, queries, _count(k), filter_of(where))[0]
-
-    def nearest_many(
-        self, queries: HashArray | Sequence[Query], k: int = 1, *, where: Where | None = None
-    ) -> list[list[Match]]:
-        """Find what `nearest` finds for each of many queries, in their order."""
-        asked = queries_of(queries, self._store.facts.kind, self.min_quality)
-        return nearest(self._store, self._promise, asked, _count(k), filter_of(where))
 
     def transaction(self) -> AbstractContextManager[None]:
         """Make several changes one: all of them at the end, or none on an exception.
@@ -463,14 +356,6 @@ class Index:
             It cannot be written.
         """
         self._store.snapshot(Path(path))
-
-    def entries(self) -> Iterator[Entry]:
-        """Iterate over the entries in the order of addition, as they are now.
-
-        Only a few thousand are in memory at a time.
-        """
-        kind = self._store.facts.kind
-        return (entry_of(row, kind) for row in self._store.rows())
 
     def export_parquet(
         self, path: str | Path, *, progress: Callable[[int], object] | None = None
@@ -572,86 +457,3 @@ class Index:
                 if progress is not None:
                     progress(added)
         return added
-
-    def info(self, radius: int | None = None, k: int | None = None) -> dict[str, Any]:
-        """Return what it holds and how it searches, as plain values.
-
-        Parameters
-        ----------
-        radius : int, optional
-            The search that ``"search"`` tells about: within so many bits, the
-            algorithm's published radius by default.
-        k : int, optional
-            Or for the ``k`` nearest.
-        """
-        reach = self.default_radius if radius is None else self._radius(radius)
-        wanted = None if k is None else _count(k)
-        view, _ = self._store.latest()
-        return {
-            "algorithm": self.algorithm,
-            "version": self.version,
-            "bits": self.bits,
-            "default_radius": self.default_radius,
-            "entries": view.state.entries,
-            **describe(self._store.facts, view, self._promise, reach, wanted),
-            **self._store.info(),
-        }
-
-    def __len__(self) -> int:
-        return self._store.count()
-
-    def __contains__(self, id: object) -> bool:  # noqa: A002
-        return isinstance(id, str) and is_storable(id) and self._store.find(id) is not None
-
-    def __iter__(self) -> Iterator[str]:
-        """Iterate over the ids in the order of addition, as they are now."""
-        return (row.name for row in self._store.rows())
-
-    def __repr__(self) -> str:
-        backend = self._store.facts.backend
-        return f"<Index {self.algorithm} {self._store.where} backend={backend}>"
-
-    def _radius(self, radius: int | None) -> int:
-        if radius is None:
-            radius = self.default_radius
-        if radius is None:
-            raise ValueError(f"radius: {self.algorithm} has no published one; pass it")
-        if not isinstance(radius, int | np.integer):
-            raise TypeError(f"radius: expected a whole number of bits, got {radius!r}")
-        if not 0 <= radius <= self.bits:
-            raise ValueError(f"radius: expected 0 to {self.bits}, got {radius}")
-        return int(radius)
-
-
-def _count(k: int) -> int:
-    if not isinstance(k, int | np.integer):
-        raise TypeError(f"k: expected a whole number, got {k!r}")
-    if k < 1:
-        raise ValueError(f"k: expected at least 1, got {k}")
-    return int(k)
-
-
-def _facts_of(
-    algorithm: str | Algorithm,
-    bits: int | None,
-    version: int,
-    backend: str,
-    backend_options: Mapping[str, Any] | None,
-) -> Facts:
-    """Return what an index is to be, or raise."""
-    name, known = known_algorithm(algorithm)
-    if bits is None:
-        if known is None:
-            raise UnknownAlgorithmError(
-                name,
-                algorithm_names(),
-                "to index hashes that are not computed here, say how many bits they have",
-            )
-        bits = known.bits
-    for what, value in (("bits", bits), ("version", version)):
-        if type(value) is not int or value < 1:
-            raise ValueError(f"{what}: expected a whole number from 1, got {value!r}")
-    if known is not None and bits != known.bits:
-        raise ValueError(f"bits: {name} has {known.bits}, got {bits}")
-    options = json.loads(json.dumps(dict(backend_options or {})))
-    return Facts(name, version, bits, backend, options)
