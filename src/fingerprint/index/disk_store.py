@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from fingerprint.errors import UnsupportedOperationError
+from fingerprint.errors import IndexLockedError, UnsupportedOperationError
 from fingerprint.index.catalog import Catalog, Snapshot, left_by_fork
 from fingerprint.index.locking import locked
 from fingerprint.index.merging import Background, compact, merge, plan_merge
@@ -128,7 +128,9 @@ class DiskStore(Store):
         if self._writer is not None:
             when = datetime.now(UTC).isoformat(timespec="seconds")
             outcome = {"when": when, "ok": report.ok, "problems": len(report.problems)}
-            self._writer.note("verified", json.dumps(outcome))
+            # What was found matters more than that it is noted.
+            with suppress(OSError, IndexLockedError):
+                self._writer.note("verified", json.dumps(outcome))
         return report
 
     def snapshot(self, path: Path) -> None:

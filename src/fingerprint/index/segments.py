@@ -95,9 +95,8 @@ def write_segment(index: Path, facts: Facts, chunks: Iterable[Rows], n: int) -> 
     try:
         first, last = _write_columns(draft, facts, chunks, n)
         backend = backend_for(facts, n)
-        build_backend(facts, backend, array_of(facts.kind, mapped_rows(draft, n, facts.bits))).save(
-            draft
-        )
+        hashes = array_of(facts.kind, mapped_rows(draft, n, facts.bits))
+        build_backend(facts, backend, hashes).save(draft)
         files = {}
         for path in sorted(draft.iterdir()):
             path.chmod(durable.PRIVATE_FILE)
@@ -106,8 +105,11 @@ def write_segment(index: Path, facts: Facts, chunks: Iterable[Rows], n: int) -> 
         durable.sync_directory(draft)
         name = uuid.uuid4().hex
         durable.rename(draft, folder / name)
-    except BaseException:
+    except BaseException as error:
         durable.remove_folder(draft)
+        if isinstance(error, OSError) and error.filename is None:  # Of a write: it names no file.
+            what = f"{error.strerror or error}; nothing was changed"
+            raise OSError(error.errno, what, str(index)) from error
         raise
     return Segment(name, n, first, last, backend, files)
 
