@@ -138,6 +138,7 @@ BAD: dict[str, Callable[[], Any]] = {
     "quality too large": lambda: _table(quality=[1, 101]),
     "quality negative": lambda: _table(quality=[1, -2]),
     "metadata not JSON": lambda: _table(metadata=["{}", "{"]),
+    "metadata NaN": lambda: _table(metadata=["{}", '{"a":NaN}']),
     "metadata no object": lambda: _table(metadata=["{}", "[1]"]),
 }
 

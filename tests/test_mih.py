@@ -344,6 +344,39 @@ def test_damaged_tables_never_invent_or_crash(data: st.DataObject) -> None:
         assert (rows[found[here]] != query).sum(axis=1).tolist() == distances[here].tolist()
 
 
+def test_equal_hashes_are_kept_without_tables(tmp_path: Path) -> None:
+    hashes = hashes_of(equal_rows(100, 64, np.random.default_rng(8)))
+    MihBackend.build(hashes).save(tmp_path)
+    loaded = MihBackend.load(tmp_path, hashes)
+    assert loaded.nbytes == 0
+    assert loaded.range_search(hashes[:1], 3).rows.tolist() == list(range(100))
+    assert loaded.nearest(hashes[:1], 2).distances.tolist() == [[0, 0]]
+
+
+def test_any_flip_in_a_file_is_an_error_or_finds_no_wrong_row(tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+    rows = random_rows(2000, 64, rng)
+    hashes = hashes_of(rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan_module, "SCAN_WORD_NS", 1e9)
+        MihBackend.build(hashes).save(tmp_path)
+        for path in sorted(tmp_path.iterdir()):
+            whole = path.read_bytes()
+            for at in (*range(0, 128, 3), *rng.integers(0, len(whole), 40).tolist()):
+                flipped = bytearray(whole)
+                flipped[at % len(whole)] ^= 1 << int(rng.integers(8))
+                path.write_bytes(flipped)
+                try:
+                    loaded = MihBackend.load(tmp_path, hashes)
+                    found = loaded.range_search(hashes[:5], 4)
+                except CorruptIndexError:
+                    continue
+                owner = np.repeat(np.arange(5), np.diff(found.lims))
+                true = (rows[found.rows] != rows[owner]).sum(axis=1)
+                assert np.array_equal(true, found.distances), (path.name, at)
+            path.write_bytes(whole)
+
+
 def test_missing_and_short_files_are_damage(tmp_path: Path) -> None:
     rng = np.random.default_rng(8)
     hashes = hashes_of(random_rows(3000, 64, rng))

@@ -29,7 +29,7 @@ from fingerprint.errors import (
 from fingerprint.hash_arrays import HashArray
 from fingerprint.hashes import packed_nbytes
 from fingerprint.index.backends.faiss_common import load_faiss
-from fingerprint.index.durable import sync_file
+from fingerprint.index.durable import rename, sync_directory, sync_file
 
 if TYPE_CHECKING:
     from fingerprint.hashes import Kind
@@ -88,7 +88,8 @@ def write_parquet(
                 if progress is not None:
                     progress(written)
         sync_file(draft)
-        draft.replace(path)
+        rename(draft, path)
+        sync_directory(path.parent)
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
@@ -180,10 +181,14 @@ def _imported(path: Path, batch: Any, kind: Kind) -> Iterator[Imported]:
 
 
 def _metadata(text: str | None) -> Metadata:
-    found = {} if text is None else json.loads(text)
+    found = {} if text is None else json.loads(text, parse_constant=_refuse_constant)
     if not isinstance(found, dict):
         raise TypeError(f"metadata: expected a JSON object, got {type(found).__name__}")
     return found
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"metadata: {name} is not JSON")
 
 
 def faiss_batches(path: Path, kind: Kind, prefix: str) -> Iterator[Imported]:

@@ -39,9 +39,10 @@ class FaissIvfBackend(FaissBackend):
         faiss = load_faiss()
         packed = packed_bytes(hashes)
         n = len(hashes)
-        cells = cells or max(1, min(4096, n // _ROWS_PER_CELL))
-        if probes < 1 or cells < 1:
+        if probes < 1 or (cells is not None and cells < 1):
             raise ValueError(f"cells, probes: expected at least 1, got {cells} and {probes}")
+        wanted = min(4096, n // _ROWS_PER_CELL) if cells is None else cells
+        cells = max(1, min(wanted, n))  # FAISS trains no more cells than there are rows.
         quantizer = faiss.IndexBinaryFlat(8 * packed.shape[1])
         index = faiss.IndexBinaryIVF(quantizer, 8 * packed.shape[1], cells)
         index.own_fields = True

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Chunks", "choose_chunks"]
 
 MAX_CHUNK_BITS = 30
-SAMPLE_ROWS = 4096
+SAMPLE_ROWS = 2048
 SAMPLE_QUERIES = 64
 WORTH_DEALING = 0.95
 LEAST_PAIRS = 16
@@ -140,7 +140,7 @@ def _counts(n_bits: int, n: int) -> list[int]:
     """Return how many chunks to try: about as many values a chunk as there are rows."""
     around = math.log2(max(n, 2))
     counts = set()
-    for quarter in range(-16, 17):
+    for quarter in range(-8, 21):
         width = around + quarter / 4
         if width >= 4:
             m = round(n_bits / width)

@@ -7,6 +7,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -157,10 +158,12 @@ def load_tables(directory: Path, residency: Residency) -> Tables:
         layout = json.loads((directory / _LAYOUT).read_text(encoding="ascii"))
         chunks = Chunks(tuple(tuple(chunk) for chunk in layout["bits"]), int(layout["n_words"]))
         lengths = np.array(layout["lengths"], np.int64).reshape(len(chunks.bits), 3)
-        shares = np.array(layout["shares"], np.float64).reshape(len(chunks.bits), -1)
+        shares = np.array(layout["shares"], np.float64)
+        shares = shares.reshape(len(chunks.bits), MAX_CHUNK_RADIUS + 1)
         speed = Speed(**layout["speed"]) if layout["speed"] else None
         arrays = [_mapped(directory / f"{name}.npy", dtype) for name, dtype in _ARRAYS.items()]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, SyntaxError, TokenError) as error:
+        # The last two are what numpy makes of a damaged header.
         raise CorruptIndexError(str(directory), f"its tables: {error}") from error
     _check_layout(directory, chunks, lengths, shares)
     for name, array, length in zip(_ARRAYS, arrays, lengths.sum(axis=0).tolist(), strict=True):
