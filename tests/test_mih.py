@@ -402,6 +402,10 @@ def test_missing_and_short_files_are_damage(tmp_path: Path) -> None:
         {"lengths": [[1, 2, 3]]},
         {"shares": []},
         {"speed": {"warp": 9}},
+        {"speed": {"table_ratio": 0, "scan_ns": 1.0}},
+        {"speed": {"table_ratio": 1.0, "scan_ns": float("nan")}},
+        {"speed": {"table_ratio": [], "scan_ns": 1.0}},
+        {"lengths": [[1e99, 1, 1]] * 3},
     ],
     ids=str,
 )

@@ -96,9 +96,11 @@ class MemoryStore(Store):
         self._seqs: dict[str, int] = {}
         self._pending: _Pending | None = None
         self._in_transaction = False
+        self._closed = False
 
     def latest(self) -> tuple[View, Records]:
         """Return the view of the last commit, and the way to the entries it finds."""
+        self._refuse_closed()
         if self._needs_build(self._committed.view):
             with self._mutex, self._publishing:
                 if self._needs_build(self._committed.view):
@@ -109,10 +111,12 @@ class MemoryStore(Store):
     @contextmanager
     def frozen(self) -> Iterator[_Committed]:
         """Hold on to the last commit."""
+        self._refuse_closed()
         yield self._committed
 
     def rows(self) -> Iterator[EntryRow]:
         """Yield all entries, in order, as they are now."""
+        self._refuse_closed()
         pending = self._own_pending()
         if pending is None:
             return self._committed.rows()
@@ -130,6 +134,7 @@ class MemoryStore(Store):
 
     def find(self, name: str) -> EntryRow | None:
         """Return the entry with this id, if there is one."""
+        self._refuse_closed()
         pending = self._own_pending()
         with self._publishing:
             committed = self._committed
@@ -163,6 +168,7 @@ class MemoryStore(Store):
 
     def count(self) -> int:
         """Return how many entries there are."""
+        self._refuse_closed()
         pending = self._own_pending()
         return (pending.state if pending else self._committed.view.state).entries
 
@@ -230,12 +236,14 @@ class MemoryStore(Store):
 
     def seal(self) -> None:
         """Build over all entries."""
+        self._refuse_closed()
         self._refuse_in_transaction("seal")
         with self._mutex, self._publishing:
             self._rebuild()
 
     def compact(self) -> None:
         """Build over all entries, and forget what was removed."""
+        self._refuse_closed()
         self._refuse_in_transaction("compact")
         with self._mutex, self._publishing:
             self._rebuild()
@@ -255,10 +263,16 @@ class MemoryStore(Store):
         return {"path": None, "read_only": self.read_only}
 
     def close(self) -> None:
-        """Do nothing: the memory goes with the index."""
+        """Refuse everything from now on; the memory goes with the index."""
+        self._closed = True
+
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise ValueError("in memory: the index is closed")
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
+        self._refuse_closed()
         if self.read_only:
             raise UnsupportedOperationError("opened with read_only=True")
         with self._mutex:
@@ -299,13 +313,14 @@ class MemoryStore(Store):
         state = pending.state._replace(version=before.view.state.version + 1)
         segments = [part.without(removed) for part in before.view.segments]
         view = before.view.advanced(state, segments, removed, pending.added)
-        # No view knows the new sequence numbers yet; the old ones keep their texts.
-        before.texts.names.update(pending.texts.names)
-        before.texts.metadata.update(pending.texts.metadata)
-        gone = [before.texts.names[seq] for seq in pending.removed if seq in before.texts.names]
+        names, metadata = before.texts.names, before.texts.metadata
+        gone = [names[seq] for seq in pending.removed if seq in names]
         old = {name: self._seqs[name] for name in gone if name in self._seqs}
         with self._publishing:
             try:
+                # No view knows the new sequence numbers yet; the old ones keep their texts.
+                names.update(pending.texts.names)
+                metadata.update(pending.texts.metadata)
                 for name in old:
                     del self._seqs[name]
                 self._seqs.update(pending.seqs)
@@ -315,6 +330,11 @@ class MemoryStore(Store):
                     self._seqs.pop(name, None)
                 self._seqs.update(old)
                 self._committed = before
+                # The numbers will be given again, to others.
+                for seq in pending.texts.names:
+                    names.pop(seq, None)
+                for seq in pending.texts.metadata:
+                    metadata.pop(seq, None)
                 raise
 
     def _needs_build(self, view: View) -> bool:

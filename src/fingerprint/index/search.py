@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -82,19 +83,35 @@ def nearest(
         n = sum(part.n_alive for part in view.parts)
         asked = min(k, n)
         while True:
-            hits = [hit for part in view.parts for hit in _nearest_of(part, queries.array, asked)]
+            by_part = [list(_nearest_of(part, queries.array, asked)) for part in view.parts]
+            hits = [hit for some in by_part for hit in some]
             if accepts is not None and asked < n:
-                # Every view must have k that are accepted: then none nearer is missing.
+                horizons = _horizons(view.parts, by_part, asked, len(queries.array))
                 good = _accepted(hits, records, accepts)
-                per_view = np.bincount(
-                    [hit.view for hit in hits if hit.seq in good], minlength=len(queries.array)
-                )
-                if per_view.min(initial=k) < k:
+                sure = [h.view for h in hits if h.seq in good and h.distance <= horizons[h.view]]
+                # Every view must have k that are accepted, and nothing unseen may be nearer.
+                if np.bincount(sure, minlength=len(queries.array)).min(initial=k) < k:
                     asked = min(n, _WIDER * asked)
                     continue
             return [found[:k] for found in _matches(hits, queries, records, accepts)]
 
     return _at_one_commit(store, search)
+
+
+def _horizons(
+    parts: Sequence[Part], hits: Sequence[Sequence[_Hit]], asked: int, n_views: int
+) -> list[float]:
+    """Return how far each view has seen all that there is, in every part."""
+    horizons = [math.inf] * n_views
+    for part, found in zip(parts, hits, strict=True):
+        if asked >= part.n_alive:
+            continue
+        farthest = [math.inf] * n_views
+        for hit in found:
+            known = farthest[hit.view]
+            farthest[hit.view] = hit.distance if known == math.inf else max(known, hit.distance)
+        horizons = [min(pair) for pair in zip(horizons, farthest, strict=True)]
+    return horizons
 
 
 def _at_one_commit(store: Store, search: Callable[[View, Records], T]) -> T:

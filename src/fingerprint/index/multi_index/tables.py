@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from tokenize import TokenError
 from typing import TYPE_CHECKING, Any
@@ -161,11 +162,14 @@ def load_tables(directory: Path, residency: Residency) -> Tables:
         shares = np.array(layout["shares"], np.float64)
         shares = shares.reshape(len(chunks.bits), MAX_CHUNK_RADIUS + 1)
         speed = Speed(**layout["speed"]) if layout["speed"] else None
+        speed = speed and Speed(float(speed.table_ratio), float(speed.scan_ns))
         arrays = [_mapped(directory / f"{name}.npy", dtype) for name, dtype in _ARRAYS.items()]
-    except (OSError, ValueError, KeyError, TypeError, SyntaxError, TokenError) as error:
-        # The last two are what numpy makes of a damaged header.
+    except (
+        *(OSError, ValueError, KeyError, TypeError, OverflowError),
+        *(SyntaxError, TokenError),  # What numpy makes of a damaged header.
+    ) as error:
         raise CorruptIndexError(str(directory), f"its tables: {error}") from error
-    _check_layout(directory, chunks, lengths, shares)
+    _check_layout(directory, chunks, lengths, shares, speed)
     for name, array, length in zip(_ARRAYS, arrays, lengths.sum(axis=0).tolist(), strict=True):
         if array.shape != (length,):
             raise CorruptIndexError(
@@ -177,7 +181,9 @@ def load_tables(directory: Path, residency: Residency) -> Tables:
     return Tables(chunks, shares, speed, starts, lengths, *arrays)
 
 
-def _check_layout(directory: Path, chunks: Chunks, lengths: I64, shares: F64) -> None:
+def _check_layout(
+    directory: Path, chunks: Chunks, lengths: I64, shares: F64, speed: Speed | None
+) -> None:
     """Refuse what would send a kernel beyond its arrays."""
     positions = [p for chunk in chunks.bits for p in chunk]
     if not all(type(p) is int and 0 <= p < 64 * chunks.n_words for p in positions):
@@ -185,6 +191,8 @@ def _check_layout(directory: Path, chunks: Chunks, lengths: I64, shares: F64) ->
     sizes = [_groups_of(width) for width in chunks.widths]
     if lengths[:, 0].tolist() != sizes or (lengths < 0).any():
         raise CorruptIndexError(str(directory), f"{_LAYOUT}: lengths do not fit the chunks")
+    if speed is not None and not all(0 < value < math.inf for value in astuple(speed)):
+        raise CorruptIndexError(str(directory), f"{_LAYOUT}: speeds that no machine has")
     if shares.shape != (len(sizes), MAX_CHUNK_RADIUS + 1) or not np.isfinite(shares).all():
         raise CorruptIndexError(str(directory), f"{_LAYOUT}: shares do not fit the chunks")
 
