@@ -124,8 +124,14 @@ class TableChange:
         self._break_up(known)
         self._db.executemany("DELETE FROM entries WHERE seq = ?", ((seq,) for seq in sorted(seqs)))
         self._db.executemany("DELETE FROM names WHERE id = ?", ((one,) for one in sorted(known)))
+        if not seqs:
+            return
         pending.removed += seqs
-        pending.state = pending.state._replace(entries=pending.state.entries - len(seqs))
+        # Counted here and not where it is logged: a commit that seals forgets what it removed
+        # of the tail, and still has to be erased.
+        pending.state = pending.state._replace(
+            entries=pending.state.entries - len(seqs), removals=pending.state.removals + 1
+        )
 
     def _break_up(self, known: Mapping[str, int]) -> None:
         """Turn the blocks that some entries are in into entries of their own."""
