@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fingerprint.errors import DuplicateIdError
+from fingerprint.errors import CorruptIndexError, DuplicateIdError
 from fingerprint.hash_arrays import HashArray
+from fingerprint.hashes import Hash
 from fingerprint.index import Index, writer
+from fingerprint.index.queries import Where
 
 BITS = 128
 N = 60
@@ -94,3 +96,68 @@ def test_nothing_of_removed_entries_outlives_a_compaction(
         assert not traces(tmp_path / "i", needles)
         assert index.verify().ok
     assert not traces(tmp_path / "i", needles)
+
+
+# Segments that say something else than the catalog
+
+
+def flip(path: Path, offset: int, bit: int = 1) -> None:
+    data = bytearray(path.read_bytes())
+    data[offset] ^= bit
+    path.write_bytes(data)
+
+
+def column(directory: Path, name: str) -> Path:
+    (found,) = directory.glob(f"segments/*/{name}")
+    return found
+
+
+@pytest.mark.parametrize("backend", ["linear", "mih"])
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("name", ["seq.npy", "hashes.npy"])
+def test_a_damaged_column_is_no_false_match(
+    tmp_path: Path, backend: str, named: bool, name: str
+) -> None:
+    array = hashes(N)
+    with made(tmp_path / "i", backend) as index:
+        index.add(names(N) if named else None, array)
+        index.seal()
+    size = {"seq.npy": 8, "hashes.npy": BITS // 8}[name]
+    path = column(tmp_path / "i", name)
+    # Entry 21 calls itself 23; or it moves a bit nearer to what is asked.
+    flip(path, path.stat().st_size - size * (N - 20), 2 if name == "seq.npy" else 1)
+    with Index.open(tmp_path / "i", read_only=True) as index:
+        asked = array[20] if name == "seq.npy" else nearer(array[20])
+        refused: list[Where | None] = [None, lambda _: False]
+        for where in refused:
+            with pytest.raises(CorruptIndexError, match=r"rebuild") as caught:
+                index.within(asked, 0, where=where)
+            with pytest.raises(CorruptIndexError, match=r"rebuild"):
+                index.nearest(asked, 1, where=where)
+            assert str(tmp_path / "i") in str(caught.value)
+            assert array[20].packed.hex()[:8] not in str(caught.value)
+        for i in (0, N - 1):
+            (match,) = index.within(array[i], 0)
+            assert match.id == (names(N)[i] if named else f"#{i + 1}")
+    assert Index.rebuild(tmp_path / "i").ok
+    with Index.open(tmp_path / "i", read_only=True) as index:
+        assert len(index.within(array[20], 0)) == 1
+
+
+def nearer(one: Hash) -> Hash:
+    packed = bytes([one.packed[0] ^ 1]) + one.packed[1:]
+    return Hash("x", packed, BITS)
+
+
+def test_matches_in_many_blocks_are_checked_and_right(tmp_path: Path) -> None:
+    array = hashes(700)
+    with made(tmp_path / "i") as index:
+        index.add(None, array)
+        index.add(names(5), hashes(5, seed=2))
+        index.remove(["#3", "#300"])
+        index.seal()
+        found = index.within_many(array, 0)
+        assert [[m.id for m in some] for some in found] == [
+            [] if i in (2, 299) else [f"#{i + 1}"] for i in range(700)
+        ]
+        assert len(index.within(array[0], BITS)) == 703

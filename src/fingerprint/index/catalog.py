@@ -29,6 +29,7 @@ from fingerprint.index.view import View
 
 if TYPE_CHECKING:
     from fingerprint.index.rows import EntryRow
+    from fingerprint.index.store import Record
     from fingerprint.index.view import Part, State
     from fingerprint.typing import I64, Residency
 
@@ -73,7 +74,7 @@ class Snapshot:
         """What a search sees; EntryGoneError when a segment was merged away just now."""
         return self._view()
 
-    def records(self, seqs: Sequence[int]) -> dict[int, tuple[str, str | None]]:
+    def records(self, seqs: Sequence[int]) -> dict[int, Record]:
         """Return id and metadata of entries by their sequence numbers."""
         return read_records(self._db, self._directory, seqs)
 
@@ -121,7 +122,7 @@ class Catalog:
             self._give(connection)
         return self._view
 
-    def records(self, seqs: Sequence[int]) -> dict[int, tuple[str, str | None]]:
+    def records(self, seqs: Sequence[int]) -> dict[int, Record]:
         """Return id and metadata by sequence number, or raise EntryGoneError."""
         with self.connection() as db:
             return read_records(db, self.directory, seqs)

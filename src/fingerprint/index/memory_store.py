@@ -14,7 +14,7 @@ from fingerprint.errors import DuplicateIdError, UnknownIdError, UnsupportedOper
 from fingerprint.index.reading import sequence_number
 from fingerprint.index.rows import EntryRow
 from fingerprint.index.segments import backend_for, build_backend
-from fingerprint.index.store import Batch, Records, Store
+from fingerprint.index.store import Batch, Record, Records, Store
 from fingerprint.index.view import Part, Rows, State, View, array_of, is_among
 from fingerprint.results import VerifyReport
 
@@ -39,10 +39,10 @@ class _Texts:
     names: dict[int, str] = field(default_factory=dict)
     metadata: dict[int, str] = field(default_factory=dict)
 
-    def records(self, seqs: Sequence[int]) -> dict[int, tuple[str, str | None]]:
+    def records(self, seqs: Sequence[int]) -> dict[int, Record]:
         """Return id and metadata by sequence number."""
         named, metadata = self.names, self.metadata
-        return {seq: (named.get(seq, f"#{seq}"), metadata.get(seq)) for seq in seqs}
+        return {seq: Record(named.get(seq, f"#{seq}"), metadata.get(seq)) for seq in seqs}
 
 
 @dataclass
@@ -61,7 +61,7 @@ class _Committed:
     view: View
     texts: _Texts
 
-    def records(self, seqs: Sequence[int]) -> dict[int, tuple[str, str | None]]:
+    def records(self, seqs: Sequence[int]) -> dict[int, Record]:
         """Return id and metadata by sequence number."""
         return self.texts.records(seqs)
 

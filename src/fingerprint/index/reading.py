@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from fingerprint.errors import CorruptIndexError
 from fingerprint.index.rows import Block, EntryRow, rows_of
-from fingerprint.index.store import EntryGoneError
+from fingerprint.index.store import EntryGoneError, Record
 
 if TYPE_CHECKING:
     from fingerprint.index.view import Rows
@@ -33,7 +33,6 @@ _BY_SEQ = "SELECT * FROM entries WHERE seq = ?"
 _BY_SEQS = "SELECT * FROM entries WHERE seq IN (SELECT value FROM json_each(?))"
 _BY_NAME = "SELECT * FROM entries WHERE seq = (SELECT seq FROM names WHERE id = ?)"
 _BLOCK = "SELECT * FROM blocks WHERE first_seq <= ? ORDER BY first_seq DESC LIMIT 1"
-_BLOCK_END = "SELECT first_seq + n FROM blocks WHERE first_seq <= ? ORDER BY first_seq DESC LIMIT 1"
 _AFTER = """
 SELECT seq, id, hash, quality, metadata, crc, 0 FROM entries WHERE seq > ?1
 UNION ALL
@@ -44,23 +43,24 @@ ORDER BY 1 LIMIT ?2
 
 def read_records(
     db: sqlite3.Connection, directory: Path, seqs: Sequence[int]
-) -> dict[int, tuple[str, str | None]]:
-    """Return id and metadata by sequence number, or raise EntryGoneError."""
+) -> dict[int, Record]:
+    """Return records by sequence number, or raise EntryGoneError."""
     if len(seqs) == 1:
         found = db.execute(_BY_SEQ, (seqs[0],))
     else:
         found = db.execute(_BY_SEQS, (json.dumps(seqs),))
-    records: dict[int, tuple[str, str | None]] = {}
+    records: dict[int, Record] = {}
     for row in found:
         entry = _checked(EntryRow(*row), directory)
-        records[entry.seq] = entry.name, entry.metadata
+        records[entry.seq] = Record(entry.name, entry.metadata, entry.packed)
     if len(records) < len(seqs):
-        for seq in seqs:
-            if seq not in records:
-                (end,) = db.execute(_BLOCK_END, (seq,)).fetchone() or (0,)
-                if end <= seq:
-                    raise EntryGoneError
-                records[seq] = f"#{seq}", None
+        block = None
+        for seq in sorted(set(seqs).difference(records)):
+            if block is None or seq >= block.first_seq + block.n:
+                block = block_of(db, directory, seq)
+            if block is None:
+                raise EntryGoneError
+            records[seq] = Record(f"#{seq}", None, block.entry(seq - block.first_seq).packed)
     return records
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
@@ -12,6 +12,7 @@ from fingerprint.errors import CorruptIndexError
 from fingerprint.index.backends.base import shared_range_search
 from fingerprint.index.entries import metadata_of
 from fingerprint.index.store import EntryGoneError
+from fingerprint.index.tables import REBUILD
 from fingerprint.index.view import is_among
 from fingerprint.results import Match
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from fingerprint.hash_arrays import HashArray
     from fingerprint.index.backends import Backend
     from fingerprint.index.queries import Queries
-    from fingerprint.index.store import Records, Store
+    from fingerprint.index.store import Record, Records, Store
     from fingerprint.index.view import Part, View
     from fingerprint.typing import I32, I64, Metadata
 
@@ -62,7 +63,7 @@ def within(
         ]
         if not hits:
             return [[] for _ in range(queries.n)]
-        return _matches(hits, queries, records, accepts)
+        return _matches(hits, queries, store.where, records, accepts)
 
     return _at_one_commit(store, search)
 
@@ -87,13 +88,14 @@ def nearest(
             hits = [hit for some in by_part for hit in some]
             if accepts is not None and asked < n:
                 horizons = _horizons(view.parts, by_part, asked, len(queries.array))
-                good = _accepted(hits, records, accepts)
+                good = _accepted(hits, queries, store.where, records, accepts)
                 sure = [h.view for h in hits if h.seq in good and h.distance <= horizons[h.view]]
                 # Every view must have k that are accepted, and nothing unseen may be nearer.
                 if np.bincount(sure, minlength=len(queries.array)).min(initial=k) < k:
                     asked = min(n, _WIDER * asked)
                     continue
-            return [found[:k] for found in _matches(hits, queries, records, accepts)]
+            found = _matches(hits, queries, store.where, records, accepts)
+            return [some[:k] for some in found]
 
     return _at_one_commit(store, search)
 
@@ -174,24 +176,48 @@ def _hits(part: Part, views: I64, rows: I64, distances: I32) -> Iterator[_Hit]:
 
 
 def _accepted(
-    hits: Sequence[_Hit], records: Records, accepts: Callable[[Metadata], object] | None
+    hits: Sequence[_Hit],
+    queries: Queries,
+    where: str,
+    records: Records,
+    accepts: Callable[[Metadata], object] | None,
 ) -> dict[int, tuple[str, Metadata]]:
     """Return id and metadata of the entries found that a filter lets through."""
     found = records(list({hit.seq for hit in hits})) if hits else {}
-    entries = {seq: (name, metadata_of(text)) for seq, (name, text) in found.items()}
+    _check_distances(hits, queries, found, where)
+    entries = {seq: (one.name, metadata_of(one.metadata)) for seq, one in found.items()}
     if accepts is None:
         return entries
     return {seq: entry for seq, entry in entries.items() if accepts(entry[1])}
 
 
+def _check_distances(
+    hits: Sequence[_Hit], queries: Queries, found: Mapping[int, Record], where: str
+) -> None:
+    """Refuse what a damaged segment finds: the catalog's hash must be as far as its row was."""
+    packed = queries.array.packed
+    asked: dict[int, int] = {}
+    for distance, seq, view, _ in hits:
+        stored = found[seq].packed
+        if stored is None:
+            return  # There is but one copy.
+        if view not in asked:
+            asked[view] = int.from_bytes(packed[view].tobytes(), "little")
+        if (asked[view] ^ int.from_bytes(stored, "little")).bit_count() != distance:
+            raise CorruptIndexError(
+                where, f"a segment holds another hash than the catalog for entry {seq}; {REBUILD}"
+            )
+
+
 def _matches(
     hits: Sequence[_Hit],
     queries: Queries,
+    where: str,
     records: Records,
     accepts: Callable[[Metadata], object] | None,
 ) -> list[list[Match]]:
     """Return each query's matches, an entry once, with the view that came nearest."""
-    entries = _accepted(hits, records, accepts)
+    entries = _accepted(hits, queries, where, records, accepts)
     found: list[dict[int, Match]] = [{} for _ in range(queries.n)]
     for distance, seq, view, quality in sorted(hits):
         mine = found[queries.owners[view]]

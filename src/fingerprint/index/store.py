@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fingerprint.results import VerifyReport
     from fingerprint.typing import I8, U64
 
-__all__ = ["Batch", "Change", "EntryGoneError", "Frozen", "Records", "Store"]
+__all__ = ["Batch", "Change", "EntryGoneError", "Frozen", "Record", "Records", "Store"]
 
 
 class EntryGoneError(Exception):
@@ -45,8 +45,19 @@ class Change(Protocol):
         """Remove entries; UnknownIdError when one is missing and must not be."""
 
 
-Records: TypeAlias = Callable[[Sequence[int]], dict[int, tuple[str, str | None]]]
-"""Gives id and metadata (JSON, None for none) of entries by their sequence numbers."""
+class Record(NamedTuple):
+    """What a match needs of an entry: its id and its metadata as JSON, None for none.
+
+    ``packed`` is its hash where that is kept apart from what is searched.
+    """
+
+    name: str
+    metadata: str | None
+    packed: bytes | None = None
+
+
+Records: TypeAlias = Callable[[Sequence[int]], dict[int, Record]]
+"""Gives what a match needs of entries by their sequence numbers."""
 
 
 class Frozen(Protocol):
@@ -56,8 +67,8 @@ class Frozen(Protocol):
     def view(self) -> View:
         """What a search sees."""
 
-    def records(self, seqs: Sequence[int]) -> dict[int, tuple[str, str | None]]:
-        """Return id and metadata of entries by their sequence numbers."""
+    def records(self, seqs: Sequence[int]) -> dict[int, Record]:
+        """Return records of entries by their sequence numbers."""
 
     def rows(self) -> Iterator[EntryRow]:
         """Yield all entries, in order."""

@@ -139,12 +139,12 @@ def _members(index: fp.Index, n: int, generator: np.random.Generator) -> Iterato
     view, records = index._store.latest()
     rows = [_draw(view.parts, generator) for _ in range(n)]
     try:
-        texts = records(list({seq for seq, _ in rows}))
+        found = records(list({seq for seq, _ in rows}))
     except EntryGoneError:
         raise click.ClickException("the index changed just now: try again") from None
     nbytes = (index.bits + 7) // 8
     for seq, words in rows:
-        yield texts[seq][0], words.copy().view(np.uint8)[:nbytes]
+        yield found[seq].name, words.copy().view(np.uint8)[:nbytes]
 
 
 def _draw(parts: tuple[Part, ...], generator: np.random.Generator) -> tuple[int, Any]:
