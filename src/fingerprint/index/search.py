@@ -195,14 +195,14 @@ def _check_distances(
     hits: Sequence[_Hit], queries: Queries, found: Mapping[int, Record], where: str
 ) -> None:
     """Refuse what a damaged segment finds: the catalog's hash must be as far as its row was."""
-    packed = queries.array.packed
+    words = queries.array.words
     asked: dict[int, int] = {}
     for distance, seq, view, _ in hits:
         stored = found[seq].packed
         if stored is None:
             return  # There is but one copy.
         if view not in asked:
-            asked[view] = int.from_bytes(packed[view].tobytes(), "little")
+            asked[view] = int.from_bytes(words[view].tobytes(), "little")
         if (asked[view] ^ int.from_bytes(stored, "little")).bit_count() != distance:
             raise CorruptIndexError(
                 where, f"a segment holds another hash than the catalog for entry {seq}; {REBUILD}"
