@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fingerprint.errors import CorruptIndexError, DuplicateIdError
+from fingerprint.errors import CorruptIndexError, DuplicateIdError, IndexFormatError
 from fingerprint.hash_arrays import HashArray
 from fingerprint.hashes import Hash
 from fingerprint.index import Index, writer
 from fingerprint.index.queries import Where
+from fingerprint.index.rows import EntryRow
 
 BITS = 128
 N = 60
@@ -161,3 +164,87 @@ def test_matches_in_many_blocks_are_checked_and_right(tmp_path: Path) -> None:
             [] if i in (2, 299) else [f"#{i + 1}"] for i in range(700)
         ]
         assert len(index.within(array[0], BITS)) == 703
+
+
+# Metadata
+
+
+def nested(levels: int, kind: type = list) -> dict[str, object]:
+    value: object = 0
+    for _ in range(levels - 1):
+        value = [value] if kind is list else {"deep": value}
+    return {"deep": value}
+
+
+@pytest.mark.parametrize("kind", [list, dict])
+def test_metadata_that_could_not_be_read_again_is_refused(tmp_path: Path, kind: type) -> None:
+    array = hashes(3)
+    with made(tmp_path / "i") as disk:
+        for index in (Index("x", bits=BITS), disk):
+            for levels in (65, 200, 991, 5000):
+                with pytest.raises(ValueError, match="nested too deep"):
+                    index.add("poison", array[0], nested(levels, kind))
+            many = {f"{i}": [i, {"a": "[[{{"}] for i in range(100)}
+            index.add(["deep", "wide"], array[:2], [nested(64, kind), many])
+            assert [m.metadata for m in index.within(array[0], 0)] == [nested(64, kind)]
+            assert index.get("wide").metadata == many
+
+
+def test_metadata_that_nests_too_deep_on_the_disk_is_damage(tmp_path: Path) -> None:
+    with made(tmp_path / "i") as index:
+        index.add(["a", "b"], hashes(2), [{"a": 1}, {}])
+    text = '{"a":' + "[" * 100_000 + "]" * 100_000 + "}"
+    with closing(sqlite3.connect(tmp_path / "i" / "catalog.sqlite")) as db, db:
+        row = EntryRow(*db.execute("SELECT * FROM entries WHERE seq = 1").fetchone())
+        row = row._replace(metadata=text).with_crc()
+        db.execute("REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?)", row)
+    with Index.open(tmp_path / "i", read_only=True) as index:
+        for ask in (
+            lambda: index.within(hashes(1)[0], 0),
+            lambda: index.get("a"),
+            lambda: list(index.entries()),
+        ):
+            with pytest.raises(CorruptIndexError, match="nested") as caught:
+                ask()
+            assert str(tmp_path / "i") in str(caught.value)
+        assert index.get("b").metadata == {}
+
+
+@pytest.mark.parametrize("key", [1, None, True, 1.5])
+def test_keys_of_metadata_are_texts(key: object) -> None:
+    index = Index("x", bits=BITS)
+    with pytest.raises(TypeError, match="str"):
+        index.add("a", hashes(1), {key: "a", "1": "b"})  # type: ignore[dict-item]
+    assert len(index) == 0
+
+
+@pytest.mark.parametrize("what", ["id", "metadata"])
+def test_an_import_of_what_add_refuses_names_the_file(tmp_path: Path, what: str) -> None:
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    path = tmp_path / "bad.parquet"
+    columns = {
+        "id": ["#5" if what == "id" else "a"],
+        "hash": pa.array([hashes(1)[0].packed], pa.binary(BITS // 8)),
+        "metadata": ['{"a":' + "[" * 100_000 + "]" * 100_000 + "}" if what == "metadata" else None],
+    }
+    parquet.write_table(pa.table(columns), path)
+    index = Index("x", bits=BITS)
+    with pytest.raises(IndexFormatError) as caught:
+        index.import_parquet(path)
+    assert caught.value.path == str(path)
+    assert len(index) == 0
+
+
+def test_a_query_without_views_is_refused() -> None:
+    index = Index("x", bits=BITS)
+    index.add("a", hashes(1))
+    for ask in (
+        lambda: index.within({}, 3),
+        lambda: index.nearest({}),
+        lambda: index.within_many([{}], 3),
+    ):
+        with pytest.raises(ValueError, match="view"):
+            ask()
+    assert index.within_many([], 3) == []

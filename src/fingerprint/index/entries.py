@@ -12,6 +12,7 @@ import numpy as np
 
 from fingerprint.algorithms import Algorithm, SegmentAlgorithm, get_algorithm
 from fingerprint.errors import (
+    CorruptIndexError,
     DuplicateIdError,
     IncompatibleHashError,
     UnknownAlgorithmError,
@@ -32,10 +33,14 @@ __all__ = [
     "as_array",
     "batch_of",
     "entry_of",
+    "is_numbered",
     "is_storable",
     "known_algorithm",
     "metadata_of",
 ]
+
+DEEPEST = 64
+"""Levels of lists and objects in metadata: far from where Python's own reader gives up."""
 
 _NUMBERED = re.compile(r"#[0-9]+")
 
@@ -125,11 +130,16 @@ def _checked_ids(ids: str | Sequence[str]) -> list[str]:
         raise ValueError(f"id {redacted(wrong_id)!r}: expected text that UTF-8 can hold")
     if "#" in joined:
         for name in names:
-            if name[:1] == "#" and _NUMBERED.fullmatch(name):
+            if is_numbered(name):
                 raise ValueError(f"id {name!r}: such ids are given by add(None, hashes) alone")
     if len(set(names)) != len(names):
         raise DuplicateIdError("an id stands twice in one call")
     return names
+
+
+def is_numbered(name: str) -> bool:
+    """Return whether an id looks like those that the index gives."""
+    return name[:1] == "#" and _NUMBERED.fullmatch(name) is not None
 
 
 def is_storable(text: str) -> bool:
@@ -148,17 +158,51 @@ def _metadata_texts(metadata: Metadata | Sequence[Metadata] | None) -> list[str 
     try:
         return [_metadata_text(one) for one in many]
     except RecursionError:
-        raise ValueError("metadata: is nested too deep") from None
+        raise _too_deep() from None
 
 
 def _metadata_text(metadata: Metadata) -> str | None:
     values = metadata if type(metadata) is dict else dict(metadata)
-    return _encode(values) if values else None
+    if not values:
+        return None
+    for key in values:
+        if not isinstance(key, str):
+            raise TypeError(f"metadata: expected keys of str, got {type(key).__name__}")
+    text = _encode(values)
+    # Nothing is deeper than it has brackets, and most has few.
+    if text.count("{") + text.count("[") > DEEPEST and _depth(values) > DEEPEST:
+        raise _too_deep()
+    return text
 
 
-def metadata_of(text: str | None) -> Metadata:
-    """Return metadata from its JSON."""
-    found: Metadata = {} if text is None else json.loads(text)
+def _depth(value: Any) -> int:
+    """Return how deep lists and objects are nested, as far as it matters."""
+    depth, level = 0, [value]
+    while level and depth <= DEEPEST:
+        depth += 1
+        inner: list[Any] = []
+        for one in level:
+            inner += one.values() if isinstance(one, dict) else one
+        level = [one for one in inner if isinstance(one, dict | list | tuple)]
+    return depth
+
+
+def _too_deep() -> ValueError:
+    return ValueError(f"metadata: is nested too deep, expected {DEEPEST} levels at most")
+
+
+def metadata_of(text: str | None, where: str) -> Metadata:
+    """Return metadata from its JSON.
+
+    Raises
+    ------
+    CorruptIndexError
+        It is nested so deep that Python cannot read it.
+    """
+    try:
+        found: Metadata = {} if text is None else json.loads(text)
+    except RecursionError:
+        raise CorruptIndexError(where, "metadata of an entry is nested too deep") from None
     return found
 
 
@@ -183,14 +227,14 @@ def incompatible(mine: Kind, other: Kind) -> IncompatibleHashError:
     )
 
 
-def entry_of(row: EntryRow, kind: Kind) -> Entry:
+def entry_of(row: EntryRow, kind: Kind, where: str) -> Entry:
     """Return a stored row as an entry."""
     algorithm, version, bits = kind
     quality = None if row.quality < 0 else row.quality
     return Entry(
         row.name,
         Hash(algorithm, row.packed, bits, quality, version),
-        metadata_of(row.metadata),
+        metadata_of(row.metadata, where),
     )
 
 

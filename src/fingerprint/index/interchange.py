@@ -30,6 +30,7 @@ from fingerprint.hash_arrays import HashArray
 from fingerprint.hashes import packed_nbytes
 from fingerprint.index.backends.faiss_common import load_faiss
 from fingerprint.index.durable import rename, sync_directory, sync_file
+from fingerprint.index.entries import is_numbered
 
 if TYPE_CHECKING:
     from fingerprint.hashes import Kind
@@ -161,13 +162,16 @@ def _imported(path: Path, batch: Any, kind: Kind) -> Iterator[Imported]:
         hashes = HashArray(packed, algorithm, bits=bits, quality=quality, version=version)
         texts = columns["metadata"].to_pylist() if "metadata" in columns else [None] * n
         metadata = None if not any(texts) else [_metadata(text) for text in texts]
-    except (ValueError, TypeError) as error:
+        ids: Sequence[str | None] = columns["id"].to_pylist() if "id" in columns else [None] * n
+        for name in ids:
+            if name is not None and is_numbered(name):
+                raise ValueError(f"id {name!r}: such ids are given by the index alone")
+    except (ValueError, TypeError, RecursionError) as error:
         if isinstance(error, FingerprintError):
             raise
         raise IndexFormatError(
             str(path), f"a row that is no entry ({error})", _SUPPORTED
         ) from error
-    ids: Sequence[str | None] = columns["id"].to_pylist() if "id" in columns else [None] * n
     first = 0
     for named, run in itertools.groupby(ids, lambda one: one is not None):
         names = list(run)

@@ -71,6 +71,8 @@ def _stacked(queries: Sequence[Query], kind: Kind) -> Queries:
                 f"query: expected a Hash or a mapping of views, got {type(query).__name__}"
             )
         views = {"identity": query} if isinstance(query, Hash) else query
+        if not views:
+            raise ValueError("query: expected at least one view of it, got none")
         for name, view in views.items():
             if not isinstance(view, Hash):
                 raise TypeError(f"query: expected views that are hashes, got {type(view).__name__}")

@@ -185,7 +185,7 @@ def _accepted(
     """Return id and metadata of the entries found that a filter lets through."""
     found = records(list({hit.seq for hit in hits})) if hits else {}
     _check_distances(hits, queries, found, where)
-    entries = {seq: (one.name, metadata_of(one.metadata)) for seq, one in found.items()}
+    entries = {seq: (one.name, metadata_of(one.metadata, where)) for seq, one in found.items()}
     if accepts is None:
         return entries
     return {seq: entry for seq, entry in entries.items() if accepts(entry[1])}

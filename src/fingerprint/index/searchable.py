@@ -45,7 +45,7 @@ class Searchable:
         row = self._store.find(id) if isinstance(id, str) and is_storable(id) else None
         if row is None:
             raise UnknownIdError(f"id {id!r} is not in the index")
-        return entry_of(row, self._store.facts.kind)
+        return entry_of(row, self._store.facts.kind, self._store.where)
 
     def within(
         self, query: Query, radius: int | None = None, *, where: Where | None = None
@@ -126,8 +126,8 @@ class Searchable:
 
         Only a few thousand are in memory at a time.
         """
-        kind = self._store.facts.kind
-        return (entry_of(row, kind) for row in self._store.rows())
+        kind, where = self._store.facts.kind, self._store.where
+        return (entry_of(row, kind, where) for row in self._store.rows())
 
     def info(self, radius: int | None = None, k: int | None = None) -> dict[str, Any]:
         """Return what it holds and how it searches, as plain values.
