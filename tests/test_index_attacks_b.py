@@ -13,6 +13,7 @@ from fingerprint.errors import CorruptIndexError, DuplicateIdError, IndexFormatE
 from fingerprint.hash_arrays import HashArray
 from fingerprint.hashes import Hash
 from fingerprint.index import Index, writer
+from fingerprint.index.backends.mih import MihBackend
 from fingerprint.index.queries import Where
 from fingerprint.index.rows import EntryRow
 
@@ -248,3 +249,66 @@ def test_a_query_without_views_is_refused() -> None:
         with pytest.raises(ValueError, match="view"):
             ask()
     assert index.within_many([], 3) == []
+
+
+# Segments that cannot be opened
+
+
+def refuse(*_: object, **__: object) -> None:
+    raise ValueError("tables that nobody can read")
+
+
+def test_verify_opens_what_a_search_opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with made(tmp_path / "i", "mih") as index:
+        index.add(names(N), hashes(N))
+        index.seal()
+        assert index.verify().ok
+        monkeypatch.setattr(MihBackend, "load", refuse)
+        (problem,) = index.verify().problems
+        assert "tables that nobody can read" in problem
+
+
+def test_rebuild_lists_nothing_that_cannot_be_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    array = hashes(N)
+    with made(tmp_path / "i", "mih") as index:
+        index.add(names(N), array)
+        index.seal()
+    before = sorted(p.name for p in (tmp_path / "i" / "segments").iterdir())
+    with monkeypatch.context() as broken:
+        broken.setattr(MihBackend, "load", refuse)
+        with pytest.raises(CorruptIndexError, match="nobody can read"):
+            Index.rebuild(tmp_path / "i")
+    assert sorted(p.name for p in (tmp_path / "i" / "segments").iterdir()) == before
+    with Index.open(tmp_path / "i") as index:
+        assert len(index.within(array[3], 0)) == 1
+
+
+def test_a_reader_follows_a_rebuild_that_drops_the_last_entries(tmp_path: Path) -> None:
+    array = hashes(N)
+    with made(tmp_path / "i") as index:
+        index.add(names(N), array)
+    with Index.open(tmp_path / "i", read_only=True) as reader:
+        assert len(reader.within(array[N - 1], 0)) == 1
+        with closing(sqlite3.connect(tmp_path / "i" / "catalog.sqlite")) as db, db:
+            db.execute("UPDATE entries SET quality = 3 WHERE seq = ?", (N,))
+        assert Index.rebuild(tmp_path / "i", drop_damaged=True).ok
+        assert reader.within(array[N - 1], 0) == []
+        assert len(reader.within(array[0], 0)) == 1
+    with Index.open(tmp_path / "i") as index:
+        index.add("last", array[N - 1])
+        assert [m.id for m in index.within(array[N - 1], 0)] == ["last"]
+        assert index.verify().ok
+
+
+def test_a_rebuild_that_drops_everything_leaves_an_empty_index(tmp_path: Path) -> None:
+    with made(tmp_path / "i") as index:
+        index.add(names(2), hashes(2))
+    with closing(sqlite3.connect(tmp_path / "i" / "catalog.sqlite")) as db, db:
+        db.execute("UPDATE entries SET quality = 3")
+    assert Index.rebuild(tmp_path / "i", drop_damaged=True).ok
+    with Index.open(tmp_path / "i") as index:
+        assert len(index) == 0
+        index.add("new", hashes(1))
+        assert len(index.within(hashes(1)[0], 0)) == 1

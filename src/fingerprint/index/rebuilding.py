@@ -14,7 +14,7 @@ from fingerprint.index.creation import upgrade
 from fingerprint.index.locking import locked
 from fingerprint.index.reading import iterate_hashes, iterate_stored
 from fingerprint.index.rows import Block
-from fingerprint.index.segments import SEGMENTS, remove_orphans, write_segment
+from fingerprint.index.segments import SEGMENTS, open_segment, remove_orphans, write_segment
 from fingerprint.index.tables import (
     CATALOG,
     SQLITE_ERRORS,
@@ -88,17 +88,23 @@ def _rewrite(
     known, last = set(), 0
     if n:
         segment = write_segment(directory, facts, iterate_hashes(db, directory, facts.bits), n)
+        try:  # What cannot be opened must never be listed.
+            open_segment(directory, facts, segment, "mmap")
+        except BaseException:
+            durable.remove_folder(directory / SEGMENTS / segment.name)
+            raise
         db.execute(INSERT_SEGMENT, segment.as_row())
         known, last = {segment.name}, segment.last_seq
     state = read_state(db)
+    next_seq = max(state.next_seq, last + 1)
     write_state(
         db,
         state._replace(
             version=state.version + 1,
             manifest=state.manifest + 1,
             entries=n,
-            next_seq=max(state.next_seq, last + 1),
-            sealed=last,
+            next_seq=next_seq,
+            sealed=next_seq - 1,  # Beyond what was dropped: open readers forget it.
             removals=state.removals + 1,
         ),
     )

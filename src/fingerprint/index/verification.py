@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fingerprint.errors import CorruptIndexError
+from fingerprint.errors import CorruptIndexError, MissingExtraError
 from fingerprint.index.catalog import read_manifest, read_removals
 from fingerprint.index.reading import iterate_stored
 from fingerprint.index.rows import Block, EntryRow, rows_of
-from fingerprint.index.segments import SEGMENTS, Segment, mapped_rows, sha256_of
+from fingerprint.index.segments import SEGMENTS, Segment, mapped_rows, open_segment, sha256_of
 from fingerprint.index.tables import (
     CATALOG,
     SQLITE_ERRORS,
     connect_reader,
     read_facts,
     read_state,
+    told,
 )
 from fingerprint.index.view import Rows, is_among
 from fingerprint.results import VerifyReport
@@ -43,7 +44,7 @@ def verify(directory: Path, progress: Callable[[float], object] | None = None) -
         try:
             check.run()
         except SQLITE_ERRORS as error:
-            check.tell(f"{CATALOG}: {error}")
+            check.tell(f"{CATALOG}: {told(error)}")
         except CorruptIndexError as error:
             check.tell(error.detail)
         return VerifyReport(tuple(check.problems), check.entries, check.segments)
@@ -71,7 +72,7 @@ class _Verification:
         for (found,) in self.db.execute(f"PRAGMA integrity_check({_PROBLEMS_OF_A_KIND})"):
             if found != "ok":
                 self.tell(f"{CATALOG}: {found}")
-        copies = self._segments(facts.bits)
+        copies = self._segments(facts)
         self._entries(facts, copies)
         for copy in copies:
             for seq in copy.surplus():
@@ -79,7 +80,7 @@ class _Verification:
         self._names()
         self.progress(1.0)
 
-    def _segments(self, bits: int) -> list[_Copy]:
+    def _segments(self, facts: Facts) -> list[_Copy]:
         """Compare files with their checksums; return the segments that can be read."""
         removed = read_removals(self.db)
         manifest = read_manifest(self.db)
@@ -87,7 +88,7 @@ class _Verification:
         for segment in manifest:
             self.segments += 1
             folder = self.directory / SEGMENTS / segment.name
-            whole = True
+            whole = matches = True
             for name, (nbytes, digest) in segment.files.items():
                 path = folder / name
                 where = f"{SEGMENTS}/{segment.name}/{name}"
@@ -99,10 +100,23 @@ class _Verification:
                     whole = False
                 elif sha256_of(path) != digest:
                     self.tell(f"{where}: does not match its checksum")
+                    matches = False
             self.progress(0.5 * self.segments / len(manifest))
             if whole:
-                copies += self._copy(segment, folder, bits, removed)
+                copies += self._copy(segment, folder, facts.bits, removed)
+            if whole and matches:  # Damage is for no backend's reader.
+                self._open(facts, segment)
         return copies
+
+    def _open(self, facts: Facts, segment: Segment) -> None:
+        try:
+            open_segment(self.directory, facts, segment, "mmap")
+        except CorruptIndexError as error:
+            self.tell(error.detail)
+        except OSError as error:
+            self.tell(f"{SEGMENTS}/{segment.name}: {error}")
+        except MissingExtraError:
+            pass  # Another installation may be able to.
 
     def _copy(self, segment: Segment, folder: Path, bits: int, removed: I64) -> list[_Copy]:
         where = f"{SEGMENTS}/{segment.name}"
