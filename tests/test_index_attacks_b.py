@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from fingerprint.errors import CorruptIndexError, DuplicateIdError, IndexFormatError
 from fingerprint.hash_arrays import HashArray
 from fingerprint.hashes import Hash
-from fingerprint.index import Index, writer
+from fingerprint.index import Index, durable, writer
 from fingerprint.index.backends.mih import MihBackend
 from fingerprint.index.queries import Where
 from fingerprint.index.rows import EntryRow
@@ -312,3 +313,57 @@ def test_a_rebuild_that_drops_everything_leaves_an_empty_index(tmp_path: Path) -
         assert len(index) == 0
         index.add("new", hashes(1))
         assert len(index.within(hashes(1)[0], 0)) == 1
+
+
+# What killed processes left
+
+
+def left_behind(path: Path) -> Path:
+    draft = path.parent / f".{path.name}-{'0a' * 16}"
+    draft.mkdir()
+    (draft / "catalog.sqlite").write_bytes(b"x")
+    return draft
+
+
+@pytest.mark.parametrize("how", ["create", "snapshot", "memory"])
+def test_the_next_one_removes_the_draft_of_a_killed_one(tmp_path: Path, how: str) -> None:
+    source = Index("x", bits=BITS) if how == "memory" else made(tmp_path / "source")
+    with source:
+        source.add("a", hashes(1))
+        target = tmp_path / "target"
+        stale, held, young, other = (left_behind(tmp_path / f"{i}") for i in "1234")
+        drafts = []
+        for i, one in enumerate((stale, held, young)):
+            drafts.append(one.rename(tmp_path / f".target-{f'{i}a' * 16}"))
+        for one in (*drafts[:2], other):
+            os.utime(one, (1, 1))
+        with durable.held(drafts[1]):
+            if how == "create":
+                made(target).close()
+            else:
+                source.snapshot(target)
+        left = sorted(p.name for p in tmp_path.iterdir() if p.name.startswith("."))
+        assert left == sorted([drafts[1].name, drafts[2].name, other.name])
+    Index.open(target).close()
+
+
+def test_the_next_export_removes_the_draft_of_a_killed_one(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    index = Index("x", bits=BITS)
+    index.add("a", hashes(1))
+    draft = tmp_path / f".out.parquet-{'0a' * 16}"
+    draft.write_bytes(b"x")
+    os.utime(draft, (1, 1))
+    index.export_parquet(tmp_path / "out.parquet")
+    assert [p.name for p in tmp_path.iterdir()] == ["out.parquet"]
+    assert (tmp_path / "out.parquet").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_writer_removes_the_catalog_of_a_killed_upgrade(tmp_path: Path) -> None:
+    made(tmp_path / "i").close()
+    for end in ("", "-wal", "-shm"):
+        (tmp_path / "i" / f".catalog.sqlite-{'0a' * 16}{end}").write_bytes(b"x")
+    Index.open(tmp_path / "i", read_only=True).close()
+    assert len(list((tmp_path / "i").glob(".cat*"))) == 3
+    Index.open(tmp_path / "i").close()
+    assert not list((tmp_path / "i").glob(".cat*"))

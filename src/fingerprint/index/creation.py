@@ -79,10 +79,12 @@ def draft_beside(path: Path) -> Iterator[Path]:
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise _in_the_way(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    durable.remove_stale(path.parent, f".{path.name}-")
     draft = path.parent / f".{path.name}-{uuid.uuid4().hex}"
     durable.make_private(draft)
     try:
-        yield draft
+        with durable.held(draft):
+            yield draft
         for file in sorted(p for p in draft.rglob("*") if p.is_file()):
             durable.sync_file(file)
         for folder in sorted((p for p in draft.rglob("*") if p.is_dir()), reverse=True):

@@ -7,15 +7,22 @@ stop a process, or fill a disk, at each of them.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 __all__ = [
     "commit",
+    "held",
     "make_private",
     "make_private_file",
     "remove_folder",
+    "remove_stale",
     "rename",
     "sync_directory",
     "sync_file",
@@ -23,6 +30,9 @@ __all__ = [
 
 PRIVATE_FILE = 0o600
 PRIVATE_DIRECTORY = 0o700
+
+_YOUNG_S = 60
+_OLD_S = 86_400
 
 
 def make_private(directory: Path) -> None:
@@ -66,6 +76,53 @@ def rename(source: Path, target: Path) -> None:
 def remove_folder(folder: Path) -> None:
     """Remove a folder that nobody needs any more; what cannot be removed, the next writer does."""
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def held(draft: Path) -> Iterator[None]:
+    """Say that a draft is being written: till the end, or till the process is no more."""
+    handle = os.open(draft, os.O_RDONLY) if sys.platform != "win32" else None
+    try:
+        if handle is not None:
+            _try_lock(handle)
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def remove_stale(folder: Path, prefix: str) -> None:
+    """Remove drafts, named ``prefix`` and 32 hex digits, whose writers were killed."""
+    is_draft = re.compile(re.escape(prefix) + "[0-9a-f]{32}").fullmatch
+    with suppress(OSError):  # What cannot be read or removed stays.
+        for path in [one for one in folder.iterdir() if is_draft(one.name)]:
+            if _is_stale(path):
+                remove_folder(path) if path.is_dir() else path.unlink()
+
+
+def _is_stale(draft: Path) -> bool:
+    age = time.time() - draft.stat().st_mtime
+    if sys.platform == "win32":
+        return age > _OLD_S
+    if age < _YOUNG_S:  # Perhaps made, and not yet held.
+        return False
+    handle = os.open(draft, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        return _try_lock(handle)
+    finally:
+        os.close(handle)
+
+
+def _try_lock(handle: int) -> bool:
+    if sys.platform == "win32":
+        return False
+    import fcntl
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # Held, or of a file system that has no locks.
+        return False
+    return True
 
 
 def commit(db: sqlite3.Connection) -> None:

@@ -12,8 +12,7 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import json
-import os
-import tempfile
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -29,7 +28,14 @@ from fingerprint.errors import (
 from fingerprint.hash_arrays import HashArray
 from fingerprint.hashes import packed_nbytes
 from fingerprint.index.backends.faiss_common import load_faiss
-from fingerprint.index.durable import rename, sync_directory, sync_file
+from fingerprint.index.durable import (
+    held,
+    make_private_file,
+    remove_stale,
+    rename,
+    sync_directory,
+    sync_file,
+)
 from fingerprint.index.entries import is_numbered
 
 if TYPE_CHECKING:
@@ -69,14 +75,17 @@ def write_parquet(
         ],
         metadata=_labels(kind),
     )
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    os.close(handle)
-    draft = Path(name)
+    remove_stale(path.parent, f".{path.name}-")
+    draft = path.parent / f".{path.name}-{uuid.uuid4().hex}"
+    make_private_file(draft)
     written = 0
     try:
-        with parquet.ParquetWriter(
-            draft, schema, compression="zstd", write_page_checksum=True
-        ) as writer:
+        with (
+            held(draft),
+            parquet.ParquetWriter(
+                draft, schema, compression="zstd", write_page_checksum=True
+            ) as writer,
+        ):
             while some := list(itertools.islice(rows, ROWS_AT_ONCE)):
                 columns = {
                     "id": [row.id for row in some],

@@ -18,7 +18,7 @@ from fingerprint.index.backends import Backend, get_backend
 from fingerprint.index.backends.choice import choose
 from fingerprint.index.backends.residency import hugepage_copy
 from fingerprint.index.entries import known_algorithm
-from fingerprint.index.tables import REBUILD
+from fingerprint.index.tables import CATALOG, REBUILD
 from fingerprint.index.view import Part, Rows, array_of, words_of
 
 if TYPE_CHECKING:
@@ -221,3 +221,5 @@ def remove_orphans(index: Path, known: set[str]) -> None:
     for path in (index / SEGMENTS).iterdir():
         if path.name not in known:
             durable.remove_folder(path)
+    for path in index.glob(f".{CATALOG}-*"):  # Of a killed upgrade: the caller has the lock.
+        path.unlink(missing_ok=True)
