@@ -6,14 +6,15 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fingerprint.errors import CorruptIndexError
+from fingerprint.errors import CorruptIndexError, UnsupportedOperationError
+from fingerprint.index.connections import close_before_forks, closed, is_stale, left_by_fork
 from fingerprint.index.reading import find_row, iterate_hashes, iterate_rows, read_records
 from fingerprint.index.segments import Segment, damaged, open_segment
 from fingerprint.index.store import EntryGoneError
@@ -36,16 +37,11 @@ if TYPE_CHECKING:
 __all__ = [
     "Catalog",
     "Snapshot",
-    "left_by_fork",
     "read_manifest",
     "read_removals",
 ]
 
 _ATTEMPTS = 20
-
-# Connections that a fork left in the child. Closing them there would disturb the
-# parent's locks and log, and so would collecting them.
-left_by_fork: list[object] = []
 
 
 class _Connection:
@@ -80,7 +76,13 @@ class Snapshot:
 
     def rows(self) -> Iterator[EntryRow]:
         """Yield all entries, in order."""
-        return iterate_rows(self._db, self._directory)
+        begun_in = os.getpid()
+        for row in iterate_rows(self._db, self._directory):
+            if os.getpid() != begun_in:
+                raise UnsupportedOperationError(
+                    f"{self._directory}: this iteration began before a fork; begin it anew after it"
+                )
+            yield row
 
 
 class Catalog:
@@ -107,6 +109,12 @@ class Catalog:
             first.db.close()
             raise
         self._pool.append(first)
+        close_before_forks(self)
+
+    @property
+    def published(self) -> View:
+        """The newest view that anybody has asked for, or committed."""
+        return self._view
 
     def view(self) -> View:
         """Return the view of the last commit."""
@@ -116,11 +124,17 @@ class Catalog:
             if seen != connection.seen:
                 self._catch_up(connection.db)
                 connection.seen = seen
+            view = self._view
+            self._refuse_torn(connection)
         except SQLITE_ERRORS as error:
+            self._refuse_torn(connection)
             raise typed_error(error, self.directory) from error
         finally:
             self._give(connection)
-        return self._view
+        # `close` empties the view after it says so: this one is what was asked for.
+        if self._closed:
+            raise closed(self.directory)
+        return view
 
     def records(self, seqs: Sequence[int]) -> dict[int, Record]:
         """Return id and metadata by sequence number, or raise EntryGoneError."""
@@ -136,13 +150,9 @@ class Catalog:
     def frozen(self) -> Iterator[Snapshot]:
         """Hold on to one commit: nothing that is read within can change."""
         with self.connection() as db:
-            db.execute("BEGIN")
-            try:
-                read_state(db)  # The first read says which commit it is.
-                yield Snapshot(db, self.directory, lambda: self._view_within(db))
-            finally:
-                if not self._closed:
-                    db.execute("ROLLBACK")
+            db.execute("BEGIN")  # Ended when it is given back.
+            read_state(db)  # The first read says which commit it is.
+            yield Snapshot(db, self.directory, lambda: self._view_within(db))
 
     @contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
@@ -150,7 +160,9 @@ class Catalog:
         connection = self._take()
         try:
             yield connection.db
+            self._refuse_torn(connection)
         except SQLITE_ERRORS as error:
+            self._refuse_torn(connection)
             raise typed_error(error, self.directory) from error
         finally:
             self._give(connection)
@@ -158,7 +170,7 @@ class Catalog:
     def publish(self, state: State, advance: Callable[[View], View]) -> None:
         """Show the view of a commit to all searches, unless one of them has found it."""
         with self._advancing:
-            if state.version > self._view.state.version:
+            if not self._closed and state.version > self._view.state.version:
                 self._view = advance(self._view)
 
     def segments_of(self, segments: Iterable[Segment], known: Iterable[Part]) -> list[Part]:
@@ -175,28 +187,51 @@ class Catalog:
         """Close all connections that nobody uses; the others when they are given back."""
         self._closed = True
         self._view = View.empty(self.facts.kind)
+        self.close_idle()
+
+    def close_idle(self) -> None:
+        """Close all connections that nobody uses."""
         while self._pool:
-            connection = self._pool.pop()
-            if os.getpid() == self._pid:
-                connection.db.close()
-            else:
-                left_by_fork.append(connection)
+            with suppress(IndexError):
+                self._pool.pop().db.close()
 
     def _take(self) -> _Connection:
         if self._closed:
-            raise ValueError(f"{self.directory}: the index is closed")
+            raise closed(self.directory)
         if os.getpid() != self._pid:
             self._start_again_after_fork()
-        try:
-            return self._pool.pop()
-        except IndexError:
-            return _Connection(self._path)
+        while True:
+            try:
+                connection = self._pool.pop()
+            except IndexError:
+                return _Connection(self._path)
+            if not is_stale(connection.db, self._path):
+                return connection
+            connection.db.close()
 
     def _give(self, connection: _Connection) -> None:
+        """Take a connection back, without the transaction that an interrupt may have left."""
+        db = connection.db
+        if db.pid != os.getpid():
+            left_by_fork.append(connection)
+            return
+        try:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+        except SQLITE_ERRORS:
+            db.close()
+            return
+        self._pool.append(connection)
         if self._closed:
-            connection.db.close()
-        else:
-            self._pool.append(connection)
+            self.close_idle()
+
+    def _refuse_torn(self, connection: _Connection) -> None:
+        """Raise when a writer came where it could not be locked out."""
+        if is_stale(connection.db, self._path):
+            raise UnsupportedOperationError(
+                f"{self.directory} was written while it was read where it cannot be locked: "
+                "ask again"
+            )
 
     def _start_again_after_fork(self) -> None:
         left_by_fork.extend([*self._pool, self._advancing])
@@ -222,7 +257,8 @@ class Catalog:
                         raise self._missing(error) from error
                     manifest = state.manifest
                 finally:
-                    db.execute("ROLLBACK")
+                    if db.in_transaction:
+                        db.execute("ROLLBACK")
         raise CorruptIndexError(str(self.directory), "its segments keep vanishing")
 
     def _view_within(self, db: sqlite3.Connection) -> View:
@@ -236,7 +272,10 @@ class Catalog:
                 raise EntryGoneError from None
             if state.version != self._view.state.version:
                 raise EntryGoneError  # Another thread is ahead already.
-            return self._view
+            view = self._view
+        if self._closed:
+            raise closed(self.directory)
+        return view
 
     def _missing(self, error: FileNotFoundError) -> CorruptIndexError:
         missing = Path(str(error.filename))

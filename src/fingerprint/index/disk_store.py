@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from fingerprint.errors import IndexLockedError, UnsupportedOperationError
-from fingerprint.index.catalog import Catalog, Snapshot, left_by_fork
+from fingerprint.index.catalog import Catalog, Snapshot
+from fingerprint.index.connections import closed, left_by_fork
 from fingerprint.index.locking import locked
 from fingerprint.index.merging import Background, compact, merge, plan_merge
 from fingerprint.index.reading import find_row, iterate_rows
@@ -46,7 +47,8 @@ class DiskStore(Store):
         residency: Residency,
         maintenance: MaintenanceMode,
     ) -> None:
-        self.directory = directory
+        # The working directory may change, and a relative path would lead elsewhere.
+        self.directory = directory = directory.absolute()
         self.where = str(directory)
         self.read_only = read_only
         self._pid = os.getpid()
@@ -77,22 +79,25 @@ class DiskStore(Store):
 
     def rows(self) -> Iterator[EntryRow]:
         """Yield all entries, in order, as they are now."""
-        if self._writer is not None and self._writer.in_own_transaction:
-            yield from iterate_rows(self._writer.db, self.directory)
+        writer = self._with_pending()
+        if writer is not None:
+            yield from iterate_rows(writer.db, self.directory)
             return
         with self._catalog.frozen() as frozen:
             yield from frozen.rows()
 
     def find(self, name: str) -> EntryRow | None:
         """Return the entry with this id, if there is one."""
-        if self._writer is not None and self._writer.in_own_transaction:
-            return find_row(self._writer.db, self.directory, name)
+        writer = self._with_pending()
+        if writer is not None:
+            return find_row(writer.db, self.directory, name)
         return self._catalog.find(name)
 
     def count(self) -> int:
         """Return how many entries there are."""
-        if self._writer is not None and self._writer.in_own_transaction:
-            return self._writer.pending_entries
+        writer = self._with_pending()
+        if writer is not None:
+            return writer.pending_entries
         return self._catalog.view().state.entries
 
     @contextmanager
@@ -124,6 +129,7 @@ class DiskStore(Store):
 
     def verify(self, progress: Callable[[float], object] | None) -> VerifyReport:
         """Compare everything with its checksums; a writer notes the outcome."""
+        self._refuse_closed()
         report = verify(self.directory, progress)
         if self._writer is not None:
             when = datetime.now(UTC).isoformat(timespec="seconds")
@@ -135,6 +141,7 @@ class DiskStore(Store):
 
     def snapshot(self, path: Path) -> None:
         """Write all of it to a new directory."""
+        self._refuse_closed()
         from fingerprint.index.snapshots import copy_of_disk  # It opens stores itself.
 
         copy_of_disk(self.directory, path)
@@ -161,23 +168,32 @@ class DiskStore(Store):
 
         In the child of a fork everything is left to the parent.
         """
-        if self._closed:
-            return
         self._closed = True
         if os.getpid() != self._pid:
             self._catalog.close()
             left_by_fork.append(self._held.pop_all())
-            return
+        elif self._writer is None or not self._writer.finish_first(self._finish):
+            self._finish()
+
+    def _finish(self) -> None:
         if self._background is not None:
             self._background.stop()
-        self._catalog.close()
         self._held.close()
         if self._background is not None:
             self._background.report()
 
-    def _writing(self) -> Writer:
+    def _refuse_closed(self) -> None:
         if self._closed:
-            raise ValueError(f"{self.where}: the index is closed")
+            raise closed(self.where)
+
+    def _with_pending(self) -> Writer | None:
+        """Return the writer when the calling thread has a transaction open."""
+        self._refuse_closed()
+        writer = self._writer
+        return writer if writer is not None and writer.in_own_transaction else None
+
+    def _writing(self) -> Writer:
+        self._refuse_closed()
         if self._writer is None:
             raise UnsupportedOperationError(f"{self.where}: opened with read_only=True")
         if self._background is not None:
@@ -189,15 +205,20 @@ class DiskStore(Store):
             self._background.wake()
 
     def _worth_merging(self) -> bool:
-        return bool(plan_merge(self._catalog.view().segments))
+        return bool(plan_merge(self._catalog.published.segments))
 
     def _merge_once(self) -> bool:
         writer = self._writer
         if writer is None:
             return False
-        parts = plan_merge(self._catalog.view().segments)
-        if parts:
-            merge(writer, parts)
+        try:
+            parts = plan_merge(self._catalog.view().segments)
+            if parts:
+                merge(writer, parts)
+        except ValueError:
+            if self._closed:  # In the middle of a change: nothing is to be told.
+                return False
+            raise
         return bool(parts)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from fingerprint.errors import CorruptIndexError
 from fingerprint.index.rows import EntryRow
-from fingerprint.index.tables import CATALOG, Facts
+from fingerprint.index.tables import CATALOG, Facts, told
 
 __all__ = ["read"]
 
@@ -39,7 +39,7 @@ def read(directory: Path) -> tuple[Facts, list[EntryRow]]:
         raise
     except (sqlite3.Error, ValueError, TypeError, KeyError, AttributeError) as error:
         # SQLite hands out damaged values as it finds them: NULLs, broken UTF-8.
-        detail = str(error) or type(error).__name__
+        detail = told(error) or type(error).__name__
         raise CorruptIndexError(str(directory), detail) from error
 
 

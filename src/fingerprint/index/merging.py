@@ -77,7 +77,7 @@ def merge(writer: Writer, parts: Sequence[Part]) -> None:
 
 def compact(writer: Writer) -> None:
     """Put all entries into one segment, and overwrite what was removed."""
-    with writer.mutex:
+    with writer.turn():
         writer.refuse_in_transaction("compact")
         view = writer.catalog.view()
         if len(view.segments) > 1 or view.tail.n or any(p.removed.size for p in view.segments):

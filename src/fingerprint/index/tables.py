@@ -1,11 +1,10 @@
-"""The tables of a catalog: their layout, how to connect to them, what damage looks like.
+"""The tables of a catalog: their layout, and what damage looks like.
 
 `docs/index-format.md` describes the format for other programs.
 """
 
 from __future__ import annotations
 
-import errno
 import json
 import sqlite3
 import zlib
@@ -17,10 +16,15 @@ from fingerprint.errors import (
     CorruptIndexError,
     FingerprintError,
     IndexFormatError,
-    IndexLockedError,
-    UnsupportedOperationError,
 )
 from fingerprint.index import durable
+from fingerprint.index.connections import (
+    SQLITE_ERRORS,
+    connect_reader,
+    connect_writer,
+    told,
+    typed_error,
+)
 from fingerprint.index.view import State
 
 __all__ = [
@@ -34,6 +38,7 @@ __all__ = [
     "format_of",
     "read_facts",
     "read_state",
+    "told",
     "typed_error",
     "write_fact",
     "write_state",
@@ -45,14 +50,7 @@ APPLICATION_ID = 0x46505249
 SUPPORTED = f"an index of format 1 or {FORMAT} (Index.create or `fingerprint index create`)"
 REBUILD = "Index.rebuild, or `fingerprint index verify --rebuild`, mends it"
 
-SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
-"""What SQLite raises: a message that quotes damage need not be text."""
-
 _MAGIC = b"SQLite format 3\0"
-_BUSY_TIMEOUT_S = 10.0
-_WRITER_CACHE_KIB = 256 << 10
-_READER_CACHE_KIB = 16 << 10
-_LOG_LIMIT_NBYTES = 64 << 20
 
 _SCHEMA = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -168,64 +166,6 @@ def create_catalog(path: Path, facts: Facts) -> sqlite3.Connection:
     return db
 
 
-def connect_writer(path: Path) -> sqlite3.Connection:
-    """Connect for reading and writing; every commit waits for the disk."""
-    db = _connect(path, "mode=rw")
-    try:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-        # What was removed is overwritten, not only unlinked.
-        db.execute("PRAGMA secure_delete = ON")
-        db.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
-        db.execute(f"PRAGMA journal_size_limit = {_LOG_LIMIT_NBYTES}")
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def connect_reader(path: Path) -> sqlite3.Connection:
-    """Connect for reading, also where nothing can be written.
-
-    Raises
-    ------
-    UnsupportedOperationError
-        The directory cannot be written, but the log beside the catalog holds commits that
-        cannot be read without.
-    """
-    db = _connect(path, "mode=ro")
-    try:
-        # The first read opens the log and the memory that its readers share.
-        db.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
-    except sqlite3.OperationalError as error:
-        db.close()
-        if _primary_code(error) not in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
-            raise typed_error(error, path.parent) from error
-        log = path.with_name(f"{path.name}-wal")
-        if log.exists() and log.stat().st_size:
-            raise UnsupportedOperationError(
-                f"{path.parent} cannot be written, and its last commits are still in {log.name}: "
-                "open it once where it can be written, or copy it to such a place"
-            ) from error
-        db = _connect(path, "mode=ro&immutable=1")
-    except SQLITE_ERRORS as error:
-        db.close()
-        raise typed_error(error, path.parent) from error
-    db.execute(f"PRAGMA cache_size = -{_READER_CACHE_KIB}")
-    return db
-
-
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    # One thread at a time uses a connection, but not always the same.
-    return sqlite3.connect(
-        f"{path.absolute().as_uri()}?{mode}",
-        uri=True,
-        isolation_level=None,
-        timeout=_BUSY_TIMEOUT_S,
-        check_same_thread=False,
-    )
-
-
 def read_facts(db: sqlite3.Connection, directory: Path) -> Facts:
     """Read what the index is.
 
@@ -276,26 +216,3 @@ def write_state(db: sqlite3.Connection, state: State) -> None:
         "removals = ?",
         state,
     )
-
-
-def _primary_code(error: Exception) -> int:
-    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-
-
-def typed_error(error: Exception, directory: Path) -> Exception:
-    """Return the error of this package, or of the system, that SQLite's stands for."""
-    code = _primary_code(error)
-    if code == sqlite3.SQLITE_FULL:
-        return OSError(errno.ENOSPC, "the disk is full; nothing was changed", str(directory))
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return IndexLockedError(str(directory), f"another program holds the catalog ({error})")
-    if code == sqlite3.SQLITE_READONLY:
-        return OSError(errno.EROFS, "the index cannot be written", str(directory))
-    if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
-        return OSError(errno.EIO, f"the catalog: {error}; nothing was changed", str(directory))
-    if code == sqlite3.SQLITE_TOOBIG or isinstance(error, sqlite3.DataError):
-        return ValueError(f"an id or metadata is longer than SQLite takes ({error})")
-    if code in (sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT):
-        return MemoryError(str(error))
-    # Also what Python cannot make of damaged values: NULLs, broken UTF-8.
-    return CorruptIndexError(str(directory), str(error))

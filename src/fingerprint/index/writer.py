@@ -13,8 +13,9 @@ import numpy as np
 from fingerprint.errors import IndexLockedError, UnsupportedOperationError
 from fingerprint.index import durable
 from fingerprint.index.building import Built
-from fingerprint.index.catalog import left_by_fork, read_manifest, read_removals
+from fingerprint.index.catalog import read_manifest, read_removals
 from fingerprint.index.changes import Pending, TableChange
+from fingerprint.index.connections import close_before_forks, closed
 from fingerprint.index.segments import SEGMENTS, remove_orphans
 from fingerprint.index.tables import (
     CATALOG,
@@ -29,6 +30,7 @@ from fingerprint.index.view import Part, Rows, State, View, is_among
 
 if TYPE_CHECKING:
     from fingerprint.index.catalog import Catalog
+    from fingerprint.index.connections import Connection
     from fingerprint.typing import I64
 
 __all__ = ["INSERT_SEGMENT", "SEAL_ABOVE", "OvertakenError", "Writer"]
@@ -60,11 +62,24 @@ class Writer:
         self._pid = os.getpid()
         self._pending: Pending | None = None
         self._in_transaction = False
+        self._busy = False
+        self._closed = False
+        self._at_end: Callable[[], None] | None = None
+        self._db: Connection | None = None
         try:
-            self.db = connect_writer(self.directory / CATALOG)
             remove_orphans(self.directory, {one.name for one in read_manifest(self.db)})
         except SQLITE_ERRORS as error:
             raise typed_error(error, self.directory) from error
+        close_before_forks(self)
+
+    @property
+    def db(self) -> Connection:
+        """The connection; it is made anew after a fork."""
+        if self._db is None:
+            if self._closed:
+                raise closed(self.directory)
+            self._db = connect_writer(self.directory / CATALOG)
+        return self._db
 
     @property
     def in_own_transaction(self) -> bool:
@@ -81,20 +96,17 @@ class Writer:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Make all changes within one commit."""
-        with self._turn():
+        with self.turn():
             if self._in_transaction:
                 raise UnsupportedOperationError("a transaction within a transaction")
-            self._in_transaction = True
-            try:
-                with self._commit_at_end():
-                    yield
-            finally:
-                self._in_transaction = False
+            with self._commit_at_end():
+                self._in_transaction = True
+                yield
 
     @contextmanager
     def change(self) -> Iterator[TableChange]:
         """Make one change: a commit of its own, or a part of the open transaction."""
-        with self._turn():
+        with self.turn():
             if not self._in_transaction:
                 with self._commit_at_end() as pending:
                     # Nothing follows it: a long tail's segment is built beside the inserts.
@@ -126,7 +138,7 @@ class Writer:
 
     def seal(self) -> None:
         """Move the tail into a segment."""
-        with self._turn():
+        with self.turn():
             self.refuse_in_transaction("seal")
             if self.catalog.view().tail.n:
                 with self._commit_at_end() as pending:
@@ -139,7 +151,7 @@ class Writer:
         others are no longer all there.
         """
         names = {one.name for one in parts}
-        with self._turn():
+        with self.turn():
             self.refuse_in_transaction("compact")
             with self._commit_at_end() as pending:
                 pending.built = built
@@ -162,7 +174,7 @@ class Writer:
         IndexLockedError
             A reader still looks at an older state, which the log has to keep.
         """
-        with self._turn():
+        with self.turn():
             self.refuse_in_transaction("compact")
             (erased,) = self.db.execute(
                 "SELECT COALESCE(MAX(value), '0') FROM facts WHERE name = 'erased'"
@@ -170,8 +182,7 @@ class Writer:
             removals = str(read_state(self.db).removals)
             if erased != removals:
                 # Deleted cells are zeroed at once, but moving cells leaves copies behind.
-                self.db.execute("VACUUM")
-                write_fact(self.db, "erased", removals)
+                self._rewrite(removals)
             self.db.execute(f"PRAGMA busy_timeout = {PATIENCE_MS}")
             (busy, _, _) = self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         if busy:
@@ -181,9 +192,17 @@ class Writer:
                 "the log; compact again when it is done",
             )
 
+    def _rewrite(self, removals: str) -> None:
+        try:
+            self.db.execute("VACUUM")
+            write_fact(self.db, "erased", removals)
+        except SQLITE_ERRORS as error:
+            outcome = "segments are merged, but what was removed is still there: compact again"
+            raise typed_error(error, self.directory, outcome) from error
+
     def note(self, name: str, value: str) -> None:
         """Write a fact that says nothing of the entries."""
-        with self._turn():
+        with self.turn():
             self.refuse_in_transaction("verify")
             write_fact(self.db, name, value)
 
@@ -192,12 +211,44 @@ class Writer:
         """Number of entries as the open transaction has it."""
         return self._open.state.entries
 
+    def finish_first(self, close: Callable[[], None]) -> bool:
+        """Put closing off to the end of the change that the calling thread is in, if any.
+
+        That change is given up: who closes in its middle, such as a signal handler, cannot
+        wait for it.
+        """
+        if os.getpid() != self._pid or not self.mutex.acquire(blocking=False):
+            return False
+        try:
+            if self._busy:
+                self._closed = True
+                self._at_end = close
+            return self._busy
+        finally:
+            self.mutex.release()
+
     def close(self) -> None:
-        """Close the connection; SQLite moves its log into the catalog."""
-        if os.getpid() == self._pid:
-            self.db.close()
-        else:
-            left_by_fork.append(self.db)
+        """Close the connection when nobody changes anything; SQLite empties its log."""
+        if os.getpid() != self._pid:
+            self._closed = True
+            return
+        with self.mutex:
+            self._closed = True
+            self._disconnect()
+
+    def close_idle(self) -> None:
+        """Close the connection, unless it is in use."""
+        if os.getpid() == self._pid and self.mutex.acquire(blocking=False):
+            try:
+                if not self._busy:
+                    self._disconnect()
+            finally:
+                self.mutex.release()
+
+    def _disconnect(self) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None
 
     def refuse_in_transaction(self, what: str) -> None:
         """Raise where a commit would end somebody's transaction."""
@@ -211,22 +262,50 @@ class Writer:
         return self._pending
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
+    def turn(self) -> Iterator[None]:
+        """Let one thread at a time write; what it leaves undone at the end is undone."""
         if os.getpid() != self._pid:
             raise UnsupportedOperationError(
                 f"{self.directory}: opened for writing before a fork; open it anew in the child"
             )
-        with self.mutex:
-            try:
-                yield
-            except SQLITE_ERRORS as error:
-                raise typed_error(error, self.directory) from error
+        outermost = False
+        try:
+            with self.mutex:
+                if self._closed:
+                    raise closed(self.directory)
+                outermost = not self._busy
+                try:
+                    try:
+                        self._busy = True
+                        yield
+                    finally:
+                        if outermost:
+                            self._settle()
+                finally:  # Once more: an interrupt may have come in between.
+                    if outermost:
+                        self._settle()
+        except SQLITE_ERRORS as error:
+            raise typed_error(error, self.directory) from error
+        except OverflowError as error:
+            raise ValueError("an id or metadata is longer than SQLite takes") from error
+        finally:
+            if outermost and self._at_end is not None:
+                self._at_end()
+
+    def _settle(self) -> None:
+        self._pending = None
+        self._in_transaction = False
+        if self._db is not None and self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+        self._busy = False
 
     @contextmanager
     def _commit_at_end(self) -> Iterator[Pending]:
-        self.db.execute("BEGIN IMMEDIATE")
+        if self._pending is not None:
+            raise UnsupportedOperationError(f"{self.directory}: a change within a change")
         pending = Pending(State())
         try:
+            self.db.execute("BEGIN IMMEDIATE")
             pending.state = read_state(self.db)
             self._pending = pending
             yield pending
@@ -243,6 +322,8 @@ class Writer:
             self._pending = None
 
     def _commit(self, pending: Pending) -> None:
+        if self._closed:
+            raise closed(self.directory)
         self._refuse_when_given_up()
         if not (pending.added or pending.removed or pending.built):
             self.db.execute("ROLLBACK")
