@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from contextlib import closing
@@ -367,3 +368,29 @@ def test_a_writer_removes_the_catalog_of_a_killed_upgrade(tmp_path: Path) -> Non
     assert len(list((tmp_path / "i").glob(".cat*"))) == 3
     Index.open(tmp_path / "i").close()
     assert not list((tmp_path / "i").glob(".cat*"))
+
+
+# A full disk
+
+
+@pytest.mark.parametrize("how", ["disk", "catalog", "memory"])
+def test_a_copy_that_has_no_room_names_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "source"))
+
+    with Index("x", bits=BITS) if how == "memory" else made(tmp_path / "source", "mih") as source:
+        source.add(names(N), hashes(N))
+        source.seal()
+        if how == "disk":
+            monkeypatch.setattr("shutil.copyfile", full)
+        elif how == "catalog":
+            monkeypatch.setattr(durable, "make_private_file", full)
+        else:
+            monkeypatch.setattr(durable, "sync_file", full)
+        with pytest.raises(OSError, match="nothing was written") as caught:
+            source.snapshot(tmp_path / "target")
+        assert caught.value.errno == errno.ENOSPC
+        assert caught.value.filename == str(tmp_path / "target")
+    assert [p.name for p in tmp_path.iterdir()] == ([] if how == "memory" else ["source"])

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,11 +27,12 @@ if TYPE_CHECKING:
 __all__ = ["copy_of_disk", "copy_of_memory"]
 
 _ATTEMPTS = 10
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def copy_of_memory(store: MemoryStore, path: Path) -> None:
     """Write an index that is in memory to a new directory, with the same sequence numbers."""
-    with draft_beside(path) as draft:
+    with _full_disk_names(path), draft_beside(path) as draft:
         durable.make_private(draft / SEGMENTS)
         with store.frozen() as frozen:
             next_seq = frozen.view.state.next_seq
@@ -45,7 +49,7 @@ def copy_of_disk(source: Path, path: Path) -> None:
     """Copy an index at one commit to a new directory, while others read and write it."""
     for _ in range(_ATTEMPTS):
         try:
-            with draft_beside(path) as draft:
+            with _full_disk_names(path), draft_beside(path) as draft:
                 _copy(source, draft)
             return
         except FileNotFoundError as error:
@@ -56,6 +60,18 @@ def copy_of_disk(source: Path, path: Path) -> None:
             if missing.parent.name in listed:
                 raise damaged(source, missing.parent.name, f"{missing.name} is missing") from error
     raise CorruptIndexError(str(source), "its segments keep vanishing")
+
+
+@contextmanager
+def _full_disk_names(path: Path) -> Iterator[None]:
+    """Name the copy where there is no room for it, not its draft and not what is copied."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        what = f"{os.strerror(error.errno)}; nothing was written"
+        raise OSError(error.errno, what, str(path)) from error
 
 
 def _copy(source: Path, draft: Path) -> None:
