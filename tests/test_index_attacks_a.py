@@ -102,6 +102,25 @@ def test_a_writer_goes_on_after_a_fork(tmp_path: Path) -> None:
         assert index.verify().ok
 
 
+def test_a_closed_index_keeps_no_log(tmp_path: Path) -> None:
+    index = make(tmp_path / "a")
+    assert found(index, 0) == ["o0"]
+    index.close()
+    assert not list((tmp_path / "a").glob(f"{CATALOG}-*"))
+
+
+@needs_fork
+def test_a_closed_index_keeps_no_log_after_a_fork(tmp_path: Path) -> None:
+    index = make(tmp_path / "a")
+    entries = index.entries()
+    next(entries)  # Keeps the log open while the writer lets go of it.
+    with child(lambda: None):
+        pass
+    list(entries)
+    index.close()
+    assert not list((tmp_path / "a").glob(f"{CATALOG}-*"))
+
+
 @needs_fork
 def test_what_was_in_use_during_a_fork_is_refused_in_the_child(tmp_path: Path) -> None:
     with make(tmp_path / "a") as index:

@@ -228,12 +228,20 @@ class Writer:
             self.mutex.release()
 
     def close(self) -> None:
-        """Close the connection when nobody changes anything; SQLite empties its log."""
+        """Close the catalog when nobody changes anything.
+
+        SQLite moves its log into the catalog when the last connection is closed, which
+        must be one that may write.
+        """
         if os.getpid() != self._pid:
             self._closed = True
             return
         with self.mutex:
+            if self._db is None and not self._closed:  # Since a fork.
+                with suppress(*SQLITE_ERRORS):
+                    self._db = connect_writer(self.directory / CATALOG)
             self._closed = True
+            self.catalog.close()
             self._disconnect()
 
     def close_idle(self) -> None:
@@ -241,6 +249,7 @@ class Writer:
         if os.getpid() == self._pid and self.mutex.acquire(blocking=False):
             try:
                 if not self._busy:
+                    self.catalog.close_idle()
                     self._disconnect()
             finally:
                 self.mutex.release()
