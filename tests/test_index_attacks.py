@@ -12,7 +12,11 @@ from fingerprint.hash_arrays import HashArray
 from fingerprint.hashes import Hash
 from fingerprint.index import Index
 from fingerprint.index import memory_store as memory_module
+from fingerprint.index import verification as verification_module
 from fingerprint.index.backends import backend_names
+from fingerprint.index.catalog import read_manifest
+from fingerprint.index.disk_store import DiskStore
+from fingerprint.index.merging import merge
 
 
 def random_hashes(n: int, seed: int = 0) -> HashArray:
@@ -70,6 +74,34 @@ def test_an_interrupted_addition_leaves_no_name_to_the_next(
     (match,) = index.within(hashes[2], 0)
     assert (match.id, match.metadata) == ("#2", {})
     assert "second" not in index
+
+
+def test_verify_does_not_mistake_a_merge_for_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Index.create(tmp_path / "a", "dhash", maintenance="manual") as index:
+        for i in range(3):
+            index.add(None, random_hashes(20, seed=i))
+            index.seal()
+        merged: list[str] = []
+
+        def merge_meanwhile(db: Any) -> Any:
+            found = read_manifest(db)
+            if not merged:
+                store = index._store
+                assert isinstance(store, DiskStore)
+                assert store._writer is not None
+                parts = store.latest()[0].segments
+                merged.extend(part.name for part in parts)
+                merge(store._writer, parts)
+            return found
+
+        monkeypatch.setattr(verification_module, "read_manifest", merge_meanwhile)
+        report = index.verify()
+        assert merged
+        assert not (tmp_path / "a" / "segments" / merged[0]).exists()
+        assert report.ok, report.problems
+        assert (report.entries, report.segments) == (60, 1)
 
 
 @pytest.mark.parametrize("kind", ["memory", "disk"])

@@ -33,21 +33,45 @@ if TYPE_CHECKING:
 __all__ = ["verify"]
 
 _ROWS_AT_ONCE = 16_384
+_ATTEMPTS = 5
 _PROBLEMS_OF_A_KIND = 100
 
 
 def verify(directory: Path, progress: Callable[[float], object] | None = None) -> VerifyReport:
     """Read everything and compare it with its checksums, and segments with the catalog."""
+    for _ in range(_ATTEMPTS):
+        report, manifest = _verified_once(directory, progress or (lambda _: None))
+        if report.ok or manifest == _manifest_now(directory):
+            break  # Else a merge took away segments that were being read.
+    return report
+
+
+def _verified_once(
+    directory: Path, progress: Callable[[float], object]
+) -> tuple[VerifyReport, int | None]:
+    """Check one commit; return the report and the number of its manifest."""
+    manifest = None
     with closing(connect_reader(directory / CATALOG)) as db:
         db.execute("BEGIN")
-        check = _Verification(db, directory, progress or (lambda _: None))
+        check = _Verification(db, directory, progress)
         try:
+            manifest = read_state(db).manifest
             check.run()
         except SQLITE_ERRORS as error:
             check.tell(f"{CATALOG}: {told(error)}")
         except CorruptIndexError as error:
             check.tell(error.detail)
-        return VerifyReport(tuple(check.problems), check.entries, check.segments)
+        except FileNotFoundError as error:
+            check.tell(f"{error.filename}: is missing")
+    return VerifyReport(tuple(check.problems), check.entries, check.segments), manifest
+
+
+def _manifest_now(directory: Path) -> int | None:
+    with closing(connect_reader(directory / CATALOG)) as db:
+        try:
+            return read_state(db).manifest
+        except SQLITE_ERRORS:
+            return None
 
 
 class _Verification:
