@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from fingerprint.errors import IndexFormatError
 from fingerprint.hash_arrays import HashArray
 from fingerprint.hashes import Hash
 from fingerprint.index import Index
@@ -145,3 +147,26 @@ def test_a_crowd_of_equal_hashes_can_be_kept(tmp_path: Path, backend: str) -> No
     assert Index.rebuild(tmp_path / "a").ok
     with Index.open(tmp_path / "a", read_only=True) as index:
         assert len(index.within(h, 0)) == n
+
+
+def test_create_where_a_folder_cannot_be_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty volume, as a container has it; the folder one is in; a link; a long name."""
+    volume, here, real = tmp_path / "volume", tmp_path / "here", tmp_path / "real"
+    for folder in (volume, here, real):
+        folder.mkdir()
+    (volume / "lost+found").mkdir()
+    (tmp_path / "link").symlink_to(real)
+    monkeypatch.setattr(os.path, "ismount", lambda p: Path(p) == volume)
+    monkeypatch.chdir(here)
+    h = random_hashes(1)[0]
+    for path in (volume, Path(), tmp_path / "link", tmp_path / ("n" * 250)):
+        with Index.create(path, "dhash") as index:
+            index.add("a", h)
+        with Index.open(path, read_only=True) as index:
+            assert list(index) == ["a"]
+        with pytest.raises(IndexFormatError):
+            Index.create(path, "dhash")
+        assert not [p.name for p in path.iterdir() if p.name.startswith(".")]
+    assert not [p.name for p in tmp_path.iterdir() if p.name.startswith(".")]

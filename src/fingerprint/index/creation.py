@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,10 @@ def facts_of(
     return Facts(name, version, bits, backend, options)
 
 
+_NAME_SHOWN = 100
+"""Characters of a name that a draft's name repeats: together they must not be too long."""
+
+
 @contextmanager
 def draft_beside(path: Path) -> Iterator[Path]:
     """Lend a private directory that becomes ``path`` at the end, or vanishes on an error.
@@ -76,11 +81,17 @@ def draft_beside(path: Path) -> Iterator[Path]:
     IndexFormatError
         Something is at the path already.
     """
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+    path = Path(os.path.realpath(path))  # "." and links have no name of their own.
+    is_fixed = _is_fixed(path)
+    folder = path if is_fixed else path.parent
+    prefix = f".{path.name[:_NAME_SHOWN]}-"
+    if is_fixed:
+        durable.remove_stale(path, prefix)
+    if path.exists() and not (path.is_dir() and not _contents(path)):
         raise _in_the_way(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    durable.remove_stale(path.parent, f".{path.name}-")
-    draft = path.parent / f".{path.name}-{uuid.uuid4().hex}"
+    folder.mkdir(parents=True, exist_ok=True)
+    durable.remove_stale(folder, prefix)
+    draft = folder / f"{prefix}{uuid.uuid4().hex}"
     durable.make_private(draft)
     try:
         with durable.held(draft):
@@ -91,16 +102,37 @@ def draft_beside(path: Path) -> Iterator[Path]:
             durable.sync_directory(folder)
         durable.sync_directory(draft)
         try:
-            durable.rename(draft, path)
+            if is_fixed:
+                _move_up(draft)
+            else:
+                durable.rename(draft, path)
         except (FileExistsError, NotADirectoryError) as error:
             raise _in_the_way(path) from error
         except OSError as error:
-            if path.exists() and any(path.iterdir()):
+            if not is_fixed and path.exists() and any(path.iterdir()):
                 raise _in_the_way(path) from error
             raise
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
+
+
+def _is_fixed(path: Path) -> bool:
+    """Say whether a folder must not be replaced: a mounted one, and the one we are in."""
+    with suppress(OSError):
+        return os.path.ismount(path) or path == Path(os.path.realpath(os.curdir))
+    return False
+
+
+def _contents(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.name != "lost+found"]
+
+
+def _move_up(draft: Path) -> None:
+    """Give a draft's content to its folder, which cannot be replaced: the catalog last."""
+    for child in sorted(draft.iterdir(), key=lambda one: one.name == CATALOG):
+        durable.rename(child, draft.parent / child.name)
+    draft.rmdir()
 
 
 def _in_the_way(path: Path) -> IndexFormatError:
