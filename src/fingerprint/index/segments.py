@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import uuid
@@ -16,7 +15,7 @@ from fingerprint.errors import CorruptIndexError
 from fingerprint.index import durable
 from fingerprint.index.backends import Backend, get_backend
 from fingerprint.index.backends.choice import choose
-from fingerprint.index.backends.residency import hugepage_copy
+from fingerprint.index.backends.residency import hugepage_copy, mapped_array
 from fingerprint.index.entries import known_algorithm
 from fingerprint.index.tables import CATALOG, REBUILD
 from fingerprint.index.view import Part, Rows, array_of, words_of
@@ -157,20 +156,7 @@ def mapped_rows(folder: Path, n: int, bits: int) -> Rows:
 
 
 def _mapped(path: Path, shape: tuple[int, ...]) -> Any:
-    # numpy's own reader guesses at what damaged headers may have meant.
-    with path.open("rb") as file:
-        magic = file.read(len(_MAGIC))
-        length = int.from_bytes(file.read(2), "little")
-        text = file.read(length)
-    try:
-        header = ast.literal_eval(text.decode("ascii"))
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        header = None
-    dtype = _COLUMNS[path.name]
-    if magic != _MAGIC or header != {"descr": dtype, "fortran_order": False, "shape": shape}:
-        raise ValueError(f"{path.name} is not an array of {dtype}, shape {shape}")
-    offset = len(_MAGIC) + 2 + length
-    return np.asarray(np.memmap(path, dtype, "r", offset, shape))
+    return mapped_array(path, _COLUMNS[path.name], shape)
 
 
 def open_segment(index: Path, facts: Facts, segment: Segment, residency: Residency) -> Part:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import mmap
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-__all__ = ["huge_array", "hugepage_copy"]
+__all__ = ["huge_array", "hugepage_copy", "mapped_array"]
 
 HUGE_PAGE_NBYTES = 2 << 20
+_MAGIC = b"\x93NUMPY\x01\x00"
 
 
 def huge_array(shape: tuple[int, ...], dtype: Any) -> Any:
@@ -36,3 +38,25 @@ def hugepage_copy(array: Any) -> Any:
     copy = huge_array(array.shape, array.dtype)
     copy[...] = array
     return copy
+
+
+def mapped_array(path: Path, dtype: str, shape: tuple[int, ...]) -> Any:
+    """Map a ``.npy`` file that must hold just this array, or raise ValueError.
+
+    The header is compared as text: numpy's reader guesses at what a damaged one may have
+    meant, and evaluating it is not safe in threads (CPython 3.11, "AST constructor
+    recursion depth mismatch").
+    """
+    with path.open("rb") as file:
+        magic = file.read(len(_MAGIC))
+        length = int.from_bytes(file.read(2), "little")
+        text = file.read(length)
+    expected = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape!r}, }}"
+    if magic != _MAGIC or text.strip() != expected.encode():
+        raise ValueError(f"{path.name} is not an array of {dtype}, shape {shape}")
+    offset = len(_MAGIC) + 2 + length
+    if path.stat().st_size != offset + math.prod(shape) * np.dtype(dtype).itemsize:
+        raise ValueError(f"{path.name} is not as long as an array of shape {shape}")
+    if not math.prod(shape):
+        return np.empty(shape, dtype)
+    return np.asarray(np.memmap(path, dtype, "r", offset, shape))

@@ -8,14 +8,13 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
-from tokenize import TokenError
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fingerprint import kernels
 from fingerprint.errors import CorruptIndexError
-from fingerprint.index.backends.residency import huge_array, hugepage_copy
+from fingerprint.index.backends.residency import huge_array, hugepage_copy, mapped_array
 from fingerprint.index.multi_index.chunks import MAX_CHUNK_BITS, Chunks
 from fingerprint.index.multi_index.plan import MAX_CHUNK_RADIUS, Speed
 
@@ -163,18 +162,13 @@ def load_tables(directory: Path, residency: Residency) -> Tables:
         shares = shares.reshape(len(chunks.bits), MAX_CHUNK_RADIUS + 1)
         speed = Speed(**layout["speed"]) if layout["speed"] else None
         speed = speed and Speed(float(speed.table_ratio), float(speed.scan_ns))
-        arrays = [_mapped(directory / f"{name}.npy", dtype) for name, dtype in _ARRAYS.items()]
-    except (
-        *(OSError, ValueError, KeyError, TypeError, OverflowError),
-        *(SyntaxError, TokenError),  # What numpy makes of a damaged header.
-    ) as error:
+        arrays = [
+            mapped_array(directory / f"{name}.npy", np.dtype(dtype).newbyteorder("<").str, (n,))
+            for (name, dtype), n in zip(_ARRAYS.items(), lengths.sum(axis=0).tolist(), strict=True)
+        ]
+    except (*(OSError, ValueError, KeyError, TypeError, OverflowError),) as error:
         raise CorruptIndexError(str(directory), f"its tables: {error}") from error
     _check_layout(directory, chunks, lengths, shares, speed)
-    for name, array, length in zip(_ARRAYS, arrays, lengths.sum(axis=0).tolist(), strict=True):
-        if array.shape != (length,):
-            raise CorruptIndexError(
-                str(directory), f"{name}.npy: expected {length} numbers, found {array.size}"
-            )
     starts = np.cumsum(lengths, axis=0) - lengths
     if residency == "huge":
         arrays = [hugepage_copy(array) for array in arrays]
@@ -201,10 +195,3 @@ def _groups_of(width: int) -> int:
     if not 0 < width <= MAX_CHUNK_BITS:
         return -1
     return max(1, (1 << width) >> kernels.mih_build.GROUP_BITS)
-
-
-def _mapped(path: Path, dtype: Any) -> Any:
-    array = np.load(path, mmap_mode="r")
-    if array.dtype != np.dtype(dtype) or array.ndim != 1:
-        raise ValueError(f"{path.name}: expected {np.dtype(dtype)}, found {array.dtype}")
-    return np.asarray(array)
