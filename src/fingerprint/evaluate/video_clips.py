@@ -7,9 +7,10 @@ edit of an hour needs the memory of a few frames.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -17,10 +18,12 @@ import numpy as np
 from fingerprint.errors import DecodeError
 
 if TYPE_CHECKING:
+    from av import VideoFrame
     from av.container import InputContainer
+    from av.video.reformatter import VideoReformatter
     from av.video.stream import VideoStream
 
-    from fingerprint.typing import U8
+    from fingerprint.typing import F64, U8
 
     Path = str | os.PathLike[str]
     Picture = Callable[[U8], U8]
@@ -139,21 +142,13 @@ class Clip:
         return replace(self, frame_rate=frame_rate, count=count, frames=frames, segments=segments)
 
     def joined(self, *others: Clip) -> Clip:
-        """Return this clip and then the others, which have its size and rate."""
+        """Return this clip and then the others, which must have its size and rate."""
         clips = (self, *others)
         starts = np.cumsum([0, *(clip.count for clip in clips)]).tolist()
-        segments = []
+        segments: list[TrueSegment] = []
         for clip, first in zip(clips, starts, strict=False):
-            if (clip.width_px, clip.height_px) != (self.width_px, self.height_px):
-                raise ValueError(
-                    f"others: expected {self.width_px}×{self.height_px} pixels, "
-                    f"got {clip.width_px}×{clip.height_px}"
-                )
-            later_s = float(first / self.frame_rate)
-            segments += [
-                TrueSegment(s.edited_start_s + later_s, s.edited_end_s + later_s, *s[2:])
-                for s in clip.segments
-            ]
+            self._check_like(clip)
+            segments += (_later(s, float(first / self.frame_rate)) for s in clip.segments)
 
         def frames(start: int, stop: int) -> Iterator[U8]:
             for clip, first in zip(clips, starts, strict=False):
@@ -162,6 +157,52 @@ class Clip:
                     yield from clip.frames(begin, end)
 
         return replace(self, count=starts[-1], frames=frames, segments=tuple(segments))
+
+    def interrupted(self, times_s: Sequence[float], other: Clip) -> Clip:
+        """Return this clip with another shown at each of some times, in one pass over both."""
+        self._check_like(other)
+        cuts = sorted(min(max(round(t * self.frame_rate), 0), self.count) for t in times_s)
+        edges = [0, *cuts, self.count]
+        segments: list[TrueSegment] = []
+        for number, (begin, end) in enumerate(pairwise(edges)):
+            begin_s, end_s = float(begin / self.frame_rate), float(end / self.frame_rate)
+            pieces = (_part(one, begin_s, end_s) for one in self.segments)
+            shift_s = begin_s + number * other.duration_s
+            segments += (_later(piece, shift_s) for piece in pieces if piece is not None)
+        made = self.frames
+        # Which frame of which: own frames follow each other, so one pass is enough.
+        order = [(True, k) for k in range(edges[1])]
+        for begin, end in pairwise(edges[1:]):
+            order += [(False, k) for k in range(other.count)]
+            order += [(True, k) for k in range(begin, end)]
+
+        def frames(start: int, stop: int) -> Iterator[U8]:
+            wanted = order[start:stop]
+            own = made(next((k for mine, k in wanted if mine), 0), self.count)
+            between: Iterator[U8] = iter(())
+            for at, (mine, k) in enumerate(wanted):
+                if mine:
+                    yield next(own)
+                else:
+                    if k == 0 or at == 0:
+                        between = other.frames(k, other.count)
+                    yield next(between)
+
+        return replace(self, count=len(order), frames=frames, segments=tuple(segments))
+
+    def _check_like(self, other: Clip) -> None:
+        mine, its = ((c.width_px, c.height_px, c.frame_rate) for c in (self, other))
+        if mine != its:
+            raise ValueError(
+                f"other: expected a clip of {mine[0]}×{mine[1]} pixels at {mine[2]} frames a "
+                f"second, got {its[0]}×{its[1]} at {its[2]}"
+            )
+
+
+def _later(segment: TrueSegment, seconds: float) -> TrueSegment:
+    return TrueSegment(
+        segment.edited_start_s + seconds, segment.edited_end_s + seconds, *segment[2:]
+    )
 
 
 def _part(segment: TrueSegment, start_s: float, end_s: float) -> TrueSegment | None:
@@ -219,40 +260,45 @@ def clip_of_file(
     size = even(width_px * factor), even(height_px * factor)
 
     def frames(start: int, stop: int) -> Iterator[U8]:
-        wanted = shown[start:stop]
-        decoded = _decoded(path, size)
+        from av.video.reformatter import VideoReformatter
+
+        # Setting up a scaler costs more than scaling a frame: one for all of them.
+        decoded, scaler = _decoded(path), VideoReformatter()
         at, frame = -1, None
-        for number in wanted:
+        for number in shown[start:stop]:
             while at < number:
                 frame = next(decoded, frame)
                 at += 1
             if frame is None:
-                raise DecodeError(str(path), "expected the frames of its packets, got none")
-            yield frame
+                raise DecodeError(str(path), "expected the frames it had before, got none")
+            yield _rgb(frame, size, scaler)
 
     return Clip(*size, rate, count, frames).original()
 
 
-def _frames_of_file(path: Path) -> tuple[np.ndarray, tuple[int, int], Fraction]:
+def _frames_of_file(path: Path) -> tuple[F64, tuple[int, int], Fraction]:
     """Return all presentation times, the size as shown and the average rate."""
     with _opened(path) as container:
         stream = _video_stream(path, container)
-        rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+        rate = Fraction(stream.average_rate or stream.guessed_rate or 25)
         times, size = [], (stream.width, stream.height)
         for number, frame in enumerate(container.decode(stream)):
             times.append(float(number / rate) if frame.time is None else frame.time)
             if not number and frame.rotation % 180:
                 size = size[::-1]
-        return np.maximum.accumulate(np.array(times)), size, Fraction(rate)
+        return np.maximum.accumulate(np.array(times)), size, rate
 
 
-def _decoded(path: Path, size_px: tuple[int, int]) -> Iterator[U8]:
+def _decoded(path: Path) -> Iterator[VideoFrame]:
     with _opened(path) as container:
-        for frame in container.decode(_video_stream(path, container)):
-            turns = frame.rotation // 90 % 4
-            width_px, height_px = size_px[::-1] if turns % 2 else size_px
-            rgb = frame.reformat(width_px, height_px, "rgb24", interpolation="AREA").to_ndarray()
-            yield np.ascontiguousarray(np.rot90(rgb, turns))
+        yield from container.decode(_video_stream(path, container))
+
+
+def _rgb(frame: VideoFrame, size_px: tuple[int, int], scaler: VideoReformatter) -> U8:
+    turns = frame.rotation // 90 % 4
+    width_px, height_px = size_px[::-1] if turns % 2 else size_px
+    rgb = scaler.reformat(frame, width_px, height_px, "rgb24", interpolation="AREA", threads=1)
+    return np.ascontiguousarray(np.rot90(rgb.to_ndarray(), turns), np.uint8)
 
 
 def _opened(path: Path) -> InputContainer:
