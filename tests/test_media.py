@@ -298,7 +298,7 @@ def test_frames_are_decoded_as_they_are_asked_for(monkeypatch: pytest.MonkeyPatc
     assert asked == 2
 
 
-def vars_of(error: fp.LimitExceededError) -> tuple[str, int, int]:
+def vars_of(error: fp.LimitExceededError) -> tuple[str, float, float]:
     return error.limit, error.value, error.maximum
 
 

@@ -66,7 +66,7 @@ class _RedactedError(FingerprintError):
 
 
 class DecodeError(FingerprintError, ValueError):
-    """A source could not be read as a picture.
+    """A source could not be read as a picture or video.
 
     Attributes
     ----------
@@ -92,14 +92,14 @@ class LimitExceededError(DecodeError):
     Attributes
     ----------
     limit : str
-        Which limit: ``"max_nbytes"``, ``"max_pixels"`` or ``"max_frames"``.
-    value : int
+        Which limit: ``"max_nbytes"``, ``"max_pixels"``, ``"max_frames"`` or ``"max_time_s"``.
+    value : float
         What the source has; at least this many when it was not read to the end.
-    maximum : int
+    maximum : float
         What was allowed.
     """
 
-    def __init__(self, source: str, limit: str, value: int, maximum: int) -> None:
+    def __init__(self, source: str, limit: str, value: float, maximum: float) -> None:
         super().__init__(source, f"{limit} exceeded: {value:,} > {maximum:,}")
         self.limit = limit
         self.value = value

@@ -83,7 +83,7 @@ def hash_image(
     >>> h.bits, h.quality
     (256, 0)
     """
-    chosen = _hash_algorithm(algorithm)
+    chosen = hash_algorithm(algorithm)
     pixels = _decode(source, chosen, fidelity, orientation, alpha, background, limits)
     return chosen.hash_pixels(pixels.array)
 
@@ -108,7 +108,7 @@ def hash_dihedral(
     dict of str to Hash
         Keys are `fingerprint.DIHEDRAL_NAMES`, in that order.
     """
-    chosen = _hash_algorithm(algorithm)
+    chosen = hash_algorithm(algorithm)
     pixels = _decode(source, chosen, fidelity, orientation, alpha, background, limits)
     return chosen.hash_dihedral(pixels.array)
 
@@ -178,10 +178,10 @@ def hash_images(
         raise TypeError(
             f"sources: expected an iterable of sources, got one {type(sources).__name__}"
         )
-    chosen = _hash_algorithm(algorithm)
+    chosen = hash_algorithm(algorithm)
     if workers is not None and workers < 1:
         raise ValueError(f"workers: expected at least 1, got {workers}")
-    _check_fidelity(fidelity)
+    check_fidelity(fidelity)
     media.check_options(orientation, alpha, background)
 
     def hash_one(source: ImageSource) -> HashedImage | Failure:
@@ -268,7 +268,8 @@ def _in_order(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _hash_algorithm(algorithm: str | Algorithm) -> HashAlgorithm:
+def hash_algorithm(algorithm: str | Algorithm) -> HashAlgorithm:
+    """Return an algorithm that makes one hash, by name or as it is."""
     chosen = get_algorithm(algorithm) if isinstance(algorithm, str) else algorithm
     if not isinstance(chosen, HashAlgorithm):
         raise UnsupportedOperationError(
@@ -277,7 +278,8 @@ def _hash_algorithm(algorithm: str | Algorithm) -> HashAlgorithm:
     return chosen
 
 
-def _check_fidelity(fidelity: object) -> None:
+def check_fidelity(fidelity: object) -> None:
+    """Raise ValueError for a fidelity that there is not."""
     if fidelity not in {"exact", "fast"}:
         raise ValueError(f"fidelity: expected 'exact' or 'fast', got {fidelity!r}")
 
@@ -291,7 +293,7 @@ def _decode(
     background: tuple[int, int, int],
     limits: Limits,
 ) -> Pixels:
-    _check_fidelity(fidelity)
+    check_fidelity(fidelity)
     fast = fidelity == "fast"
     return media.decode(
         source,

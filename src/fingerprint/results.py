@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from fingerprint.errors import FingerprintError
     from fingerprint.typing import Metadata
 
-__all__ = ["Failure", "HashBatch", "HashedImage", "Match", "VerifyReport"]
+__all__ = [
+    "Failure",
+    "HashBatch",
+    "HashedImage",
+    "Match",
+    "VerifyReport",
+    "VideoMatch",
+    "VideoSegment",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +49,81 @@ class Match:
     quality: int | None = None
     transform: str = "identity"
     metadata: Metadata = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class VideoSegment:
+    """A stretch of one video that is found in another.
+
+    Parameters
+    ----------
+    query_start_s, query_end_s : float
+        Where it is in the query.
+    reference_start_s, reference_end_s : float
+        Where it is in the reference.
+    speed : float
+        Seconds of the reference in a second of the query.
+    score : float
+        0 to 1: the share of the query's frames in it that match, times how alike they
+        are.
+    frames : int
+        Distinct frames of the query that match.
+    mean_distance : float
+        Of those, in bits.
+    transform : str
+        How the query was laid to match: ``"identity"``, ``"flip_y"`` (mirrored),
+        ``"trimmed"`` (without its bars), ``"trimmed+flip_y"``.
+    """
+
+    query_start_s: float
+    query_end_s: float
+    reference_start_s: float
+    reference_end_s: float
+    speed: float
+    score: float
+    frames: int
+    mean_distance: float
+    transform: str = "identity"
+
+    def __str__(self) -> str:
+        query = f"{self.query_start_s:.1f}–{self.query_end_s:.1f} s of the query"
+        reference = f"{self.reference_start_s:.1f}–{self.reference_end_s:.1f} s of the reference"
+        how = [] if self.transform == "identity" else [self.transform]
+        how += [] if abs(self.speed - 1) < 0.02 else [f"at {self.speed:.2f} of its speed"]
+        return f"{query} is {reference}" + (f" ({', '.join(how)})" if how else "")
+
+
+@dataclass(frozen=True, slots=True)
+class VideoMatch:
+    """What a query has in common with one reference: evidence, not a verdict.
+
+    Parameters
+    ----------
+    id : str
+        Id of the reference.
+    score : float
+        Of its best segment, 0 to 1; 0 without any.
+    segments : tuple of VideoSegment
+        In the order of the query; empty when nothing matches.
+    query_coverage, reference_coverage : float
+        Share of each video that lies in the segments, 0 to 1.
+    metadata : mapping
+        What was stored with the reference.
+    """
+
+    id: str
+    score: float
+    segments: tuple[VideoSegment, ...]
+    query_coverage: float
+    reference_coverage: float
+    metadata: Metadata = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        """Whether anything matches."""
+        return bool(self.segments)
+
+    def __str__(self) -> str:
+        return "; ".join(map(str, self.segments)) or "nothing in common"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fingerprint.kernels import (
         bits,
+        borders,
         haar,
         markers,
         mih,
@@ -20,9 +21,23 @@ if TYPE_CHECKING:
         pdq,
         pdq_reference,
         resample,
+        tmk,
+        yuv,
     )
 
-__all__ = ["bits", "haar", "markers", "mih", "mih_build", "pdq", "pdq_reference", "resample"]
+__all__ = [
+    "bits",
+    "borders",
+    "haar",
+    "markers",
+    "mih",
+    "mih_build",
+    "pdq",
+    "pdq_reference",
+    "resample",
+    "tmk",
+    "yuv",
+]
 
 
 def __getattr__(name: str) -> Any:
