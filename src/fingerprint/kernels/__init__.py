@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fingerprint.kernels import (
+        alignment,
         bits,
         borders,
+        frames,
         haar,
         markers,
         mih,
@@ -26,8 +28,10 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "alignment",
     "bits",
     "borders",
+    "frames",
     "haar",
     "markers",
     "mih",

@@ -1,0 +1,317 @@
+"""Where one video is in another: frames that look alike, put in order of time.
+
+Matching frames vote for lines ``reference time = speed · query time + offset`` (a Hough
+transform, as in temporal Hough voting: Douze et al., "An image-based approach to video
+copy detection", 2010). What follows the best line is cut into segments, its frames are
+taken out, and the rest votes again: so a query may hold several stretches, in any order
+and more than once.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from fingerprint import kernels
+from fingerprint.algorithms import get_algorithm
+from fingerprint.errors import UnknownAlgorithmError
+from fingerprint.hashes import require_same_kind
+from fingerprint.results import VideoMatch, VideoSegment
+from fingerprint.video.pairs import TRANSFORMS, Pairs, find_pairs, min_quality_of, usable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fingerprint.typing import F64, I64, Bits, Metadata
+    from fingerprint.video.video_hash import VideoHash
+
+__all__ = ["MIN_FRAMES", "align", "default_radius", "match_videos"]
+
+MIN_FRAMES = 3
+"""Distinct frames that must follow a line; fewer only if they are most of the query."""
+
+MIN_SHARE = 0.5
+"""Of the query's frames between the first and the last of a segment that must match."""
+
+WHOLE_SHARE = 0.8
+"""Of the query's frames: a segment of this share needs no `MIN_FRAMES`."""
+
+MAX_GAP_S = 3.0
+"""Longest time without a matching frame inside of a segment."""
+
+SLOWEST, FASTEST = 0.5, 2.0
+_SPEEDS = np.exp(np.linspace(math.log(SLOWEST), math.log(FASTEST), 41))
+_SPEEDS[20] = 1.0
+_FINER = np.linspace(-0.02, 0.02, 21)
+_SLACK_S = 0.1
+_MAX_LINES = 200
+
+
+class _Line(NamedTuple):
+    speed: float
+    offset_s: float
+    votes: float
+
+
+class _Track(NamedTuple):
+    """When the rows of a video are shown, and how far apart its samples are."""
+
+    start_s: F64
+    end_s: F64
+    step_s: float
+    duration_s: float
+    usable: Bits
+
+
+def default_radius(algorithm: str) -> int:
+    """Return the algorithm's radius for a frame.
+
+    Raises
+    ------
+    ValueError
+        This installation does not know the algorithm.
+    """
+    try:
+        return get_algorithm(algorithm).radius.bits
+    except UnknownAlgorithmError as error:
+        raise ValueError(f"radius: {algorithm} has no published one; pass it") from error
+
+
+def match_videos(
+    query: VideoHash,
+    reference: VideoHash,
+    *,
+    radius: int | None = None,
+    mirrored: bool = True,
+    id: str = "",  # noqa: A002 - the field's own name
+    metadata: Metadata | None = None,
+) -> VideoMatch:
+    """Find the stretches of a query that are in a reference, and where.
+
+    Any number of stretches, in any order, from half to twice the speed, at other frame
+    rates, once or repeatedly.
+
+    Parameters
+    ----------
+    query, reference : VideoHash
+        Sampled by time or by change, one to four frames a second: `every`, `changes`.
+        The finer of the two decides how exactly the ends of a stretch are found.
+    radius : int, optional
+        Bits, inclusive, within which two frames look alike; the algorithm's published
+        one by default.
+    mirrored : bool
+        Also look for the query with left and right exchanged (PDQ only).
+    id, metadata : str and mapping, optional
+        What the match says of the reference.
+
+    Returns
+    -------
+    VideoMatch
+        With no segments, and false, when nothing is found.
+
+    Raises
+    ------
+    IncompatibleHashError
+        They are of different algorithms.
+    """
+    require_same_kind(query.hashes, reference.hashes)
+    reach = default_radius(query.hashes.algorithm) if radius is None else radius
+    short, other = query.collapsed(), reference.collapsed()
+    pairs = find_pairs(short, other, reach, mirrored=mirrored)
+    return align(short, other, pairs, reach, id=id, metadata=metadata)
+
+
+def align(
+    query: VideoHash,
+    reference: VideoHash,
+    pairs: Pairs,
+    radius: int,
+    *,
+    id: str = "",  # noqa: A002
+    metadata: Metadata | None = None,
+) -> VideoMatch:
+    """Find the segments that pairs of matching rows make; see `match_videos`."""
+    tracks = _track(query), _track(reference)
+    segments = sorted(
+        _segments(*tracks, pairs, radius, query.hashes.bits), key=lambda s: s.query_start_s
+    )
+    return VideoMatch(
+        id=id,
+        score=max((s.score for s in segments), default=0.0),
+        segments=tuple(segments),
+        query_coverage=_coverage(
+            [(s.query_start_s, s.query_end_s) for s in segments], tracks[0].duration_s
+        ),
+        reference_coverage=_coverage(
+            [(s.reference_start_s, s.reference_end_s) for s in segments], tracks[1].duration_s
+        ),
+        metadata={} if metadata is None else metadata,
+    )
+
+
+def _track(video_hash: VideoHash) -> _Track:
+    n = int(video_hash.counts.sum())
+    last_s = float(video_hash.end_s[-1]) if n else 0.0
+    first_s = float(video_hash.start_s[0]) if n else 0.0
+    step_s = (last_s - first_s) / (n - 1) if n > 1 else 0.0
+    enough = usable(video_hash.hashes, min_quality_of(video_hash))
+    duration_s = max(video_hash.duration_s, last_s)
+    return _Track(video_hash.start_s, video_hash.end_s, step_s, duration_s, enough)
+
+
+def _segments(
+    query: _Track, reference: _Track, pairs: Pairs, radius: int, bits: int
+) -> Iterator[VideoSegment]:
+    weight = 1.0 - pairs.distances / (2.0 * radius + 2.0)
+    left = np.ones(len(weight), np.bool_)
+    for _ in range(_MAX_LINES):
+        if not left.any():
+            return
+        alive = np.flatnonzero(left)
+        line = _best_line(query, reference, pairs, alive, weight)
+        near = alive[
+            _distance_s(query, reference, pairs, alive, line) <= _reach_s(query, reference)
+        ]
+        if not near.size:
+            return
+        left[near] = False
+        for run in _runs(query, pairs, near):
+            segment = _segment(query, reference, pairs, run, line, bits)
+            if segment is not None:
+                left[_inside(query, reference, pairs, segment)] = False
+                yield segment
+
+
+def _reach_s(query: _Track, reference: _Track) -> float:
+    """How far from the line two frames may be that are shown together."""
+    return _SLACK_S + max(query.step_s, reference.step_s) / 2
+
+
+def _best_line(query: _Track, reference: _Track, pairs: Pairs, alive: I64, weight: F64) -> _Line:
+    reach_s = _reach_s(query, reference)
+    coarse = _loudest(query, reference, pairs, alive, weight, _SPEEDS, reach_s, reach_s / 2)
+    near = alive[
+        _distance_s(query, reference, pairs, alive, coarse)
+        <= reach_s + 0.02 * query.duration_s * coarse.speed
+    ]
+    finer = coarse.speed + _FINER * coarse.speed
+    return _loudest(query, reference, pairs, near, weight, finer, reach_s, reach_s / 8)
+
+
+def _loudest(
+    query: _Track,
+    reference: _Track,
+    pairs: Pairs,
+    chosen: I64,
+    weight: F64,
+    speeds: F64,
+    tolerance_s: float,
+    step_s: float,
+) -> _Line:
+    """Return the line with most votes: of several, that nearest to true speed, in their middle."""
+    q, r = pairs.query_rows[chosen], pairs.reference_rows[chosen]
+    spans = query.start_s[q], query.end_s[q], reference.start_s[r], reference.end_s[r]
+    low = float((spans[2] - speeds.max() * spans[1]).min()) - tolerance_s
+    high = float((spans[3] - speeds.min() * spans[0]).max()) + tolerance_s
+    votes = np.zeros((len(speeds), int((high - low) / step_s) + 2))
+    kernels.alignment.vote(q, *spans, weight[chosen], speeds, tolerance_s, low, step_s, votes)
+    # A clip of a few seconds fits many speeds: the plain one unless another says more.
+    preferred = votes * (1.0 - 0.1 * np.abs(np.log2(speeds)))[:, None]
+    s, k = np.unravel_index(int(preferred.argmax()), votes.shape)
+    equal = votes[s] >= votes[s, k] * (1 - 1e-9)
+    end = int(k)
+    while end + 1 < len(equal) and equal[end + 1]:
+        end += 1
+    return _Line(float(speeds[s]), low + step_s * (int(k) + end) / 2, float(votes[s, k]))
+
+
+def _distance_s(query: _Track, reference: _Track, pairs: Pairs, chosen: I64, line: _Line) -> F64:
+    """How far from being shown together the frames of each pair are on a line, in seconds."""
+    q, r = pairs.query_rows[chosen], pairs.reference_rows[chosen]
+    early = reference.start_s[r] - (line.speed * query.end_s[q] + line.offset_s)
+    late = line.speed * query.start_s[q] + line.offset_s - reference.end_s[r]
+    distance: F64 = np.maximum(np.maximum(early, late), 0.0)
+    return distance
+
+
+def _runs(query: _Track, pairs: Pairs, near: I64) -> Iterator[I64]:
+    """Cut pairs along a line where the query shows too long something else."""
+    rows = pairs.query_rows[near]  # Ascending, as pairs are.
+    gap_s = query.start_s[rows[1:]] - query.end_s[rows[:-1]]
+    return iter(np.split(near, np.flatnonzero(gap_s > MAX_GAP_S + query.step_s) + 1))
+
+
+def _segment(
+    query: _Track, reference: _Track, pairs: Pairs, run: I64, line: _Line, bits: int
+) -> VideoSegment | None:
+    """Return what a run of pairs amounts to; None when that is too little."""
+    rows, first = np.unique(pairs.query_rows[run], return_index=True)
+    between = int(query.usable[rows[0] : rows[-1] + 1].sum())
+    share = len(rows) / max(between, len(rows))
+    is_most = len(rows) >= WHOLE_SHARE * max(1, int(query.usable.sum()))
+    if share < MIN_SHARE or (len(rows) < MIN_FRAMES and not is_most):
+        return None
+    nearest = np.minimum.reduceat(pairs.distances[run], first)
+    mean = float(nearest.mean())
+    start_s, end_s = _ends(query, reference, pairs, run, line)
+    if end_s <= start_s:
+        return None
+    transforms = np.bincount(pairs.transforms[run], minlength=len(TRANSFORMS))
+    return VideoSegment(
+        query_start_s=start_s,
+        query_end_s=end_s,
+        reference_start_s=min(reference.duration_s, max(0.0, line.speed * start_s + line.offset_s)),
+        reference_end_s=min(reference.duration_s, line.speed * end_s + line.offset_s),
+        speed=line.speed,
+        score=share * (1.0 - mean / (bits / 2)),
+        frames=len(rows),
+        mean_distance=mean,
+        transform=TRANSFORMS[int(transforms.argmax())],
+    )
+
+
+def _ends(
+    query: _Track, reference: _Track, pairs: Pairs, run: I64, line: _Line
+) -> tuple[float, float]:
+    """Return from when to when of the query a run goes: halfway to the samples beside it."""
+    q, r = pairs.query_rows[run], pairs.reference_rows[run]
+    half_s = reference.step_s / 2
+    shown_s = (reference.start_s[r] - half_s - line.offset_s) / line.speed
+    gone_s = (reference.end_s[r] + half_s - line.offset_s) / line.speed
+    start_s = float(np.maximum(query.start_s[q], shown_s).min())
+    end_s = float(np.minimum(query.end_s[q], gone_s).max())
+    first, last = int(q[0]), int(q[-1])
+    half_s = query.step_s / 2
+    if start_s <= query.start_s[first]:
+        before_s = query.end_s[first - 1] if first else 0.0
+        start_s = max(start_s - half_s, (start_s + float(before_s)) / 2 if first else 0.0)
+    if end_s >= query.end_s[last]:
+        is_last = last + 1 == len(query.start_s)
+        after_s = query.duration_s if is_last else (end_s + float(query.start_s[last + 1])) / 2
+        end_s = min(end_s + half_s, after_s)
+    # What the reference does not have is not in it.
+    start_s = max(start_s, -line.offset_s / line.speed)
+    end_s = min(end_s, (reference.duration_s - line.offset_s) / line.speed)
+    return max(0.0, start_s), min(query.duration_s, end_s)
+
+
+def _inside(query: _Track, reference: _Track, pairs: Pairs, segment: VideoSegment) -> Bits:
+    """Which pairs lie within both stretches of a segment: it has explained them."""
+    q, r = pairs.query_rows, pairs.reference_rows
+    found: Bits = (
+        (query.end_s[q] >= segment.query_start_s)
+        & (query.start_s[q] <= segment.query_end_s)
+        & (reference.end_s[r] >= segment.reference_start_s)
+        & (reference.start_s[r] <= segment.reference_end_s)
+    )
+    return found
+
+
+def _coverage(spans: list[tuple[float, float]], duration_s: float) -> float:
+    covered, end = 0.0, 0.0
+    for start_s, end_s in sorted(spans):
+        covered += max(0.0, end_s - max(end, start_s))
+        end = max(end, end_s)
+    return min(1.0, covered / duration_s) if duration_s else 0.0
