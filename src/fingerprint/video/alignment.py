@@ -19,12 +19,13 @@ from fingerprint.algorithms import get_algorithm
 from fingerprint.errors import UnknownAlgorithmError
 from fingerprint.hashes import require_same_kind
 from fingerprint.results import VideoMatch, VideoSegment
-from fingerprint.video.pairs import TRANSFORMS, Pairs, find_pairs, min_quality_of, usable
+from fingerprint.video.evidence import Span, Track, chance_of_others, is_enough, track_of
+from fingerprint.video.pairs import TRANSFORMS, Pairs, find_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fingerprint.typing import F64, I64, Bits, Metadata
+    from fingerprint.typing import F64, I32, I64, Bits, Metadata
     from fingerprint.video.video_hash import VideoHash
 
 __all__ = ["MIN_FRAMES", "align", "default_radius", "match_videos"]
@@ -32,7 +33,7 @@ __all__ = ["MIN_FRAMES", "align", "default_radius", "match_videos"]
 MIN_FRAMES = 3
 """Distinct frames that must follow a line; fewer only if they are most of the query."""
 
-MIN_SHARE = 0.5
+MIN_SHARE = 0.25
 """Of the query's frames between the first and the last of a segment that must match."""
 
 WHOLE_SHARE = 0.8
@@ -49,20 +50,14 @@ _SLACK_S = 0.1
 _MAX_LINES = 200
 
 
+_GHOST_BITS = 8 / 256
+"""A frame that is explained speaks for another place only if it is about as alike there."""
+
+
 class _Line(NamedTuple):
     speed: float
     offset_s: float
     votes: float
-
-
-class _Track(NamedTuple):
-    """When the rows of a video are shown, and how far apart its samples are."""
-
-    start_s: F64
-    end_s: F64
-    step_s: float
-    duration_s: float
-    usable: Bits
 
 
 def default_radius(algorithm: str) -> int:
@@ -133,7 +128,7 @@ def align(
     metadata: Metadata | None = None,
 ) -> VideoMatch:
     """Find the segments that pairs of matching rows make; see `match_videos`."""
-    tracks = _track(query), _track(reference)
+    tracks = track_of(query), track_of(reference)
     segments = sorted(
         _segments(*tracks, pairs, radius, query.hashes.bits), key=lambda s: s.query_start_s
     )
@@ -151,18 +146,8 @@ def align(
     )
 
 
-def _track(video_hash: VideoHash) -> _Track:
-    n = int(video_hash.counts.sum())
-    last_s = float(video_hash.end_s[-1]) if n else 0.0
-    first_s = float(video_hash.start_s[0]) if n else 0.0
-    step_s = (last_s - first_s) / (n - 1) if n > 1 else 0.0
-    enough = usable(video_hash.hashes, min_quality_of(video_hash))
-    duration_s = max(video_hash.duration_s, last_s)
-    return _Track(video_hash.start_s, video_hash.end_s, step_s, duration_s, enough)
-
-
 def _segments(
-    query: _Track, reference: _Track, pairs: Pairs, radius: int, bits: int
+    query: Track, reference: Track, pairs: Pairs, radius: int, bits: int
 ) -> Iterator[VideoSegment]:
     weight = 1.0 - pairs.distances / (2.0 * radius + 2.0)
     left = np.ones(len(weight), np.bool_)
@@ -181,15 +166,16 @@ def _segments(
             segment = _segment(query, reference, pairs, run, line, bits)
             if segment is not None:
                 left[_inside(query, reference, pairs, segment)] = False
+                left[_worse(pairs, run, _GHOST_BITS * bits)] = False
                 yield segment
 
 
-def _reach_s(query: _Track, reference: _Track) -> float:
+def _reach_s(query: Track, reference: Track) -> float:
     """How far from the line two frames may be that are shown together."""
     return _SLACK_S + max(query.step_s, reference.step_s) / 2
 
 
-def _best_line(query: _Track, reference: _Track, pairs: Pairs, alive: I64, weight: F64) -> _Line:
+def _best_line(query: Track, reference: Track, pairs: Pairs, alive: I64, weight: F64) -> _Line:
     reach_s = _reach_s(query, reference)
     coarse = _loudest(query, reference, pairs, alive, weight, _SPEEDS, reach_s, reach_s / 2)
     near = alive[
@@ -201,8 +187,8 @@ def _best_line(query: _Track, reference: _Track, pairs: Pairs, alive: I64, weigh
 
 
 def _loudest(
-    query: _Track,
-    reference: _Track,
+    query: Track,
+    reference: Track,
     pairs: Pairs,
     chosen: I64,
     weight: F64,
@@ -227,7 +213,7 @@ def _loudest(
     return _Line(float(speeds[s]), low + step_s * (int(k) + end) / 2, float(votes[s, k]))
 
 
-def _distance_s(query: _Track, reference: _Track, pairs: Pairs, chosen: I64, line: _Line) -> F64:
+def _distance_s(query: Track, reference: Track, pairs: Pairs, chosen: I64, line: _Line) -> F64:
     """How far from being shown together the frames of each pair are on a line, in seconds."""
     q, r = pairs.query_rows[chosen], pairs.reference_rows[chosen]
     early = reference.start_s[r] - (line.speed * query.end_s[q] + line.offset_s)
@@ -236,7 +222,7 @@ def _distance_s(query: _Track, reference: _Track, pairs: Pairs, chosen: I64, lin
     return distance
 
 
-def _runs(query: _Track, pairs: Pairs, near: I64) -> Iterator[I64]:
+def _runs(query: Track, pairs: Pairs, near: I64) -> Iterator[I64]:
     """Cut pairs along a line where the query shows too long something else."""
     rows = pairs.query_rows[near]  # Ascending, as pairs are.
     gap_s = query.start_s[rows[1:]] - query.end_s[rows[:-1]]
@@ -244,28 +230,31 @@ def _runs(query: _Track, pairs: Pairs, near: I64) -> Iterator[I64]:
 
 
 def _segment(
-    query: _Track, reference: _Track, pairs: Pairs, run: I64, line: _Line, bits: int
+    query: Track, reference: Track, pairs: Pairs, run: I64, line: _Line, bits: int
 ) -> VideoSegment | None:
     """Return what a run of pairs amounts to; None when that is too little."""
     rows, first = np.unique(pairs.query_rows[run], return_index=True)
-    between = int(query.usable[rows[0] : rows[-1] + 1].sum())
-    share = len(rows) / max(between, len(rows))
+    between = max(len(rows), int(query.usable[rows[0] : rows[-1] + 1].sum()))
     is_most = len(rows) >= WHOLE_SHARE * max(1, int(query.usable.sum()))
-    if share < MIN_SHARE or (len(rows) < MIN_FRAMES and not is_most):
+    if len(rows) < MIN_SHARE * between or (len(rows) < MIN_FRAMES and not is_most):
         return None
-    nearest = np.minimum.reduceat(pairs.distances[run], first)
-    mean = float(nearest.mean())
     start_s, end_s = _ends(query, reference, pairs, run, line)
     if end_s <= start_s:
         return None
+    distances: I32 = np.minimum.reduceat(pairs.distances[run], first)
+    span = Span(start_s, end_s, line.speed, line.offset_s)
+    chance = chance_of_others(query, reference, pairs, span, 2 * _reach_s(query, reference))
+    if not is_enough(distances, between, end_s - start_s, chance, bits, is_most=is_most):
+        return None
+    mean = float(distances.mean())
     transforms = np.bincount(pairs.transforms[run], minlength=len(TRANSFORMS))
     return VideoSegment(
         query_start_s=start_s,
         query_end_s=end_s,
-        reference_start_s=min(reference.duration_s, max(0.0, line.speed * start_s + line.offset_s)),
-        reference_end_s=min(reference.duration_s, line.speed * end_s + line.offset_s),
+        reference_start_s=min(reference.duration_s, max(0.0, span.at(start_s))),
+        reference_end_s=min(reference.duration_s, span.at(end_s)),
         speed=line.speed,
-        score=share * (1.0 - mean / (bits / 2)),
+        score=len(rows) / between * (1.0 - mean / (bits / 2)),
         frames=len(rows),
         mean_distance=mean,
         transform=TRANSFORMS[int(transforms.argmax())],
@@ -273,7 +262,7 @@ def _segment(
 
 
 def _ends(
-    query: _Track, reference: _Track, pairs: Pairs, run: I64, line: _Line
+    query: Track, reference: Track, pairs: Pairs, run: I64, line: _Line
 ) -> tuple[float, float]:
     """Return from when to when of the query a run goes: halfway to the samples beside it."""
     q, r = pairs.query_rows[run], pairs.reference_rows[run]
@@ -297,7 +286,7 @@ def _ends(
     return max(0.0, start_s), min(query.duration_s, end_s)
 
 
-def _inside(query: _Track, reference: _Track, pairs: Pairs, segment: VideoSegment) -> Bits:
+def _inside(query: Track, reference: Track, pairs: Pairs, segment: VideoSegment) -> Bits:
     """Which pairs lie within both stretches of a segment: it has explained them."""
     q, r = pairs.query_rows, pairs.reference_rows
     found: Bits = (
@@ -305,6 +294,16 @@ def _inside(query: _Track, reference: _Track, pairs: Pairs, segment: VideoSegmen
         & (query.start_s[q] <= segment.query_end_s)
         & (reference.end_s[r] >= segment.reference_start_s)
         & (reference.start_s[r] <= segment.reference_end_s)
+    )
+    return found
+
+
+def _worse(pairs: Pairs, run: I64, margin: float) -> Bits:
+    """Which pairs of a segment's frames are less alike than those that made it."""
+    best = np.full(int(pairs.query_rows.max()) + 1, np.inf)
+    np.minimum.at(best, pairs.query_rows[run], pairs.distances[run])
+    found: Bits = np.isfinite(best[pairs.query_rows]) & (
+        pairs.distances > best[pairs.query_rows] + margin
     )
     return found
 

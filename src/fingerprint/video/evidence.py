@@ -1,0 +1,132 @@
+"""Whether frames in order are evidence of a copy, or of a similar scene."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from fingerprint.video.pairs import Pairs, min_quality_of, usable
+
+if TYPE_CHECKING:
+    from fingerprint.typing import F64, I32, I64, Bits
+    from fingerprint.video.video_hash import VideoHash
+
+__all__ = ["Span", "Track", "chance_of_others", "is_enough", "track_of"]
+
+# So much does a frame say for a copy, in bits of likelihood. By its distance: copies are 0
+# to 12 bits of 256 away, other clips of one studio (one person before one wall, the same
+# gestures) 15 to 31. And by matching at its own time, not at others of the stretch.
+NEUTRAL = 16 / 256
+FULL_BITS = 4.0
+LEAST_BITS = -2.0
+MOST_CHANCE_BITS = 3.0
+MISSED_BITS = -0.5
+
+ENOUGH_BITS = 12.0
+"""Speeds and offsets that were tried, some 10 bits, and a doubt."""
+
+FRAMES_PER_S = 2.0
+"""Frames closer in time than this say the same thing twice."""
+
+_MOST_ROWS = 400
+
+
+class Span(NamedTuple):
+    """A stretch of the query, and the line that it follows in the reference."""
+
+    start_s: float
+    end_s: float
+    speed: float
+    offset_s: float
+
+    def at(self, query_s: float) -> float:
+        """Return the time in the reference."""
+        return self.speed * query_s + self.offset_s
+
+
+class Track(NamedTuple):
+    """When the rows of a video are shown, and how far apart its samples are."""
+
+    start_s: F64
+    end_s: F64
+    step_s: float
+    duration_s: float
+    usable: Bits
+
+
+def track_of(video_hash: VideoHash) -> Track:
+    """Return the times of a video's rows."""
+    n = int(video_hash.counts.sum())
+    last_s = float(video_hash.end_s[-1]) if n else 0.0
+    first_s = float(video_hash.start_s[0]) if n else 0.0
+    step_s = (last_s - first_s) / (n - 1) if n > 1 else 0.0
+    enough = usable(video_hash.hashes, min_quality_of(video_hash))
+    duration_s = max(video_hash.duration_s, last_s)
+    return Track(video_hash.start_s, video_hash.end_s, step_s, duration_s, enough)
+
+
+def chance_of_others(
+    query: Track, reference: Track, pairs: Pairs, span: Span, aside_s: float
+) -> float:
+    """Return how often frames of a stretch match frames of the other video at wrong times.
+
+    Where the camera stands still, nearly always; then a match at the right time says
+    little. Between 0 and 1, exclusive.
+    """
+    rows = _rows(query, span.start_s, span.end_s)
+    others = _rows(reference, span.at(span.start_s), span.at(span.end_s))
+    when = span.speed * (query.start_s[rows] + query.end_s[rows]) / 2 + span.offset_s
+    is_aside = (reference.start_s[others] > when[:, None] + aside_s) | (
+        reference.end_s[others] < when[:, None] - aside_s
+    )
+    place = np.full(len(query.start_s), -1)
+    place[rows] = np.arange(len(rows))
+    other_place = np.full(len(reference.start_s), -1)
+    other_place[others] = np.arange(len(others))
+    q, r = place[pairs.query_rows], other_place[pairs.reference_rows]
+    known = (q >= 0) & (r >= 0)
+    matches = int(is_aside[q[known], r[known]].sum())
+    return (matches + 1) / (int(is_aside.sum()) + 2)
+
+
+def _rows(track: Track, start_s: float, end_s: float) -> I64:
+    """Return usable rows that are shown in a stretch: a sample of them when there are many."""
+    inside = track.usable & (track.end_s >= start_s) & (track.start_s <= end_s)
+    rows = np.flatnonzero(inside)
+    if len(rows) <= _MOST_ROWS:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, _MOST_ROWS).astype(np.int64)]
+
+
+def is_enough(
+    distances: I32, n_frames: int, length_s: float, chance: float, bits: int, *, is_most: bool
+) -> bool:
+    """Say whether matching frames are evidence of a copy.
+
+    Parameters
+    ----------
+    distances : ndarray of int32
+        Of the frames that match, one each.
+    n_frames : int
+        Frames of the query in the stretch, with those that do not match.
+    length_s : float
+        How long the stretch is.
+    chance : float
+        See `chance_of_others`.
+    bits : int
+        Bits of a hash.
+    is_most : bool
+        The stretch is most of the query: then a still picture is judged as one.
+    """
+    share = distances / bits
+    slope = FULL_BITS / NEUTRAL
+    said = np.clip((NEUTRAL - share) * slope, LEAST_BITS, FULL_BITS)
+    alike = float(said.mean())
+    if is_most and alike >= 1.0:
+        return True
+    independent = min(1.0, (1 + length_s * FRAMES_PER_S) / n_frames)
+    rare = min(MOST_CHANCE_BITS, -math.log2(chance))
+    total = len(distances) * (alike + rare) + (n_frames - len(distances)) * MISSED_BITS
+    return total * independent >= ENOUGH_BITS
