@@ -17,6 +17,8 @@ from benchmarks.video_originals import Original, Prepare, all_edits, edited_copi
 from benchmarks.video_scoring import EditRow, Outcome, Span, judge, summarise
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fingerprint.video import VideoHash, VpdqRule
 
 __all__ = [

@@ -8,14 +8,17 @@ the whole files.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 from zlib import crc32
+
+import numpy as np
 
 from benchmarks.measurement import NotRunError, tell_nobody
 from benchmarks.pictures import MEDIA
@@ -24,6 +27,9 @@ from fingerprint.evaluate.video_clips import Clip, clip_of_file, write_clip
 from fingerprint.evaluate.video_edits import video_edit_names, video_edits
 from fingerprint.evaluate.video_synthesis import generate_video
 from fingerprint.media.video import open_video
+
+if TYPE_CHECKING:
+    from fingerprint.typing import U8
 
 __all__ = [
     "UNRELATED",
@@ -36,7 +42,7 @@ __all__ = [
 ]
 
 MAX_SIDE_PX = 320
-MAX_DURATION_S = 20.0
+MAX_DURATION_S = 16.0
 LONG_S = 6.0
 """Shorter originals are left out of the edits that cut them."""
 
@@ -45,9 +51,6 @@ CUTTING = frozenset(
     | {"slides", "reorder", "compilation"}
 )
 UNRELATED = "unrelated video"
-WORKING_CRF = 6
-"""Of the reduced copy that all edits of an original start from: nothing visible is lost."""
-
 Prepare = Callable[[Path], object]
 _Task = tuple["Original | None", str, float, int, Prepare | None]
 
@@ -215,9 +218,13 @@ def _copy(task: _Task) -> Copy:
     return Copy(original, edit, strength, spans, prepared)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=1)
 def _working_clip(original: Original) -> Clip:
-    path = _work / f"{os.getpid()}-{crc32(str(original.path).encode()):08x}.mkv"
-    reduced = clip_of_file(original.path, max_side_px=MAX_SIDE_PX, max_duration_s=MAX_DURATION_S)
-    write_clip(path, replace(reduced, crf=WORKING_CRF))
-    return clip_of_file(path)
+    """Return the reduced original, decoded once for all of its edits."""
+    clip = clip_of_file(original.path, max_side_px=MAX_SIDE_PX, max_duration_s=MAX_DURATION_S)
+    pixels = np.stack(list(clip.frames(0, clip.count)))
+
+    def frames(start: int, stop: int) -> Iterator[U8]:
+        return iter(pixels[start:stop])
+
+    return replace(clip, frames=frames)
