@@ -47,6 +47,8 @@ _SPEEDS = np.exp(np.linspace(math.log(SLOWEST), math.log(FASTEST), 41))
 _SPEEDS[20] = 1.0
 _FINER = np.linspace(-0.02, 0.02, 21)
 _SLACK_S = 0.1
+_FIT_FRAMES = 6
+_FIT_S = 2.0
 _MAX_LINES = 200
 
 
@@ -113,6 +115,8 @@ def match_videos(
     """
     require_same_kind(query.hashes, reference.hashes)
     reach = default_radius(query.hashes.algorithm) if radius is None else radius
+    if not 0 <= reach <= query.hashes.bits:
+        raise ValueError(f"radius: expected 0 to {query.hashes.bits}, got {reach}")
     short, other = query.collapsed(), reference.collapsed()
     pairs = find_pairs(short, other, reach, mirrored=mirrored)
     return align(short, other, pairs, reach, id=id, metadata=metadata)
@@ -149,16 +153,15 @@ def align(
 def _segments(
     query: Track, reference: Track, pairs: Pairs, radius: int, bits: int
 ) -> Iterator[VideoSegment]:
-    weight = 1.0 - pairs.distances / (2.0 * radius + 2.0)
+    # Steep: neighbours in time are alike, too, and must not outvote the frame itself.
+    weight = 0.05 + (1.0 - pairs.distances / (radius + 1.0)) ** 2
     left = np.ones(len(weight), np.bool_)
     for _ in range(_MAX_LINES):
         if not left.any():
             return
         alive = np.flatnonzero(left)
         line = _best_line(query, reference, pairs, alive, weight)
-        near = alive[
-            _distance_s(query, reference, pairs, alive, line) <= _reach_s(query, reference)
-        ]
+        near = alive[_distance_s(query, reference, pairs, alive, line) <= _reach_s(reference)]
         if not near.size:
             return
         left[near] = False
@@ -170,20 +173,22 @@ def _segments(
                 yield segment
 
 
-def _reach_s(query: Track, reference: Track) -> float:
-    """How far from the line two frames may be that are shown together."""
-    return _SLACK_S + max(query.step_s, reference.step_s) / 2
+def _reach_s(reference: Track) -> float:
+    """How far from the line a frame of the reference may be that is shown on it."""
+    return _SLACK_S + reference.step_s / 2
 
 
 def _best_line(query: Track, reference: Track, pairs: Pairs, alive: I64, weight: F64) -> _Line:
-    reach_s = _reach_s(query, reference)
+    reach_s = _reach_s(reference)
     coarse = _loudest(query, reference, pairs, alive, weight, _SPEEDS, reach_s, reach_s / 2)
     near = alive[
         _distance_s(query, reference, pairs, alive, coarse)
         <= reach_s + 0.02 * query.duration_s * coarse.speed
     ]
     finer = coarse.speed + _FINER * coarse.speed
-    return _loudest(query, reference, pairs, near, weight, finer, reach_s, reach_s / 8)
+    line = _loudest(query, reference, pairs, near, weight, finer, reach_s, reach_s / 8)
+    on_it = near[_distance_s(query, reference, pairs, near, line) <= reach_s]
+    return _fitted(query, reference, pairs, on_it, weight, line)
 
 
 def _loudest(
@@ -211,6 +216,31 @@ def _loudest(
     while end + 1 < len(equal) and equal[end + 1]:
         end += 1
     return _Line(float(speeds[s]), low + step_s * (int(k) + end) / 2, float(votes[s, k]))
+
+
+def _fitted(
+    query: Track, reference: Track, pairs: Pairs, near: I64, weight: F64, line: _Line
+) -> _Line:
+    """Lay the line through the nearest frame of each frame of the query.
+
+    Within the tolerance of the votes many lines are as good; the nearest frames tell more
+    exactly which of the reference is shown.
+    """
+    order = near[np.lexsort((pairs.distances[near], pairs.query_rows[near]))]
+    rows, first = np.unique(pairs.query_rows[order], return_index=True)
+    best = order[first]
+    at = (query.start_s[rows] + query.end_s[rows]) / 2
+    r = pairs.reference_rows[best]
+    shown = (reference.start_s[r] + reference.end_s[r]) / 2
+    span_s = float(np.ptp(at)) if at.size else 0.0
+    if len(rows) < _FIT_FRAMES or span_s < _FIT_S:
+        return line
+    slope, offset = np.polyfit(at, shown, 1, w=weight[best])
+    if abs(slope - 1) * span_s <= _reach_s(reference):
+        slope, offset = 1.0, np.average(shown - at, weights=weight[best] ** 2)
+    if not SLOWEST * 0.98 <= slope <= FASTEST * 1.02:
+        return line
+    return _Line(float(slope), float(offset), line.votes)
 
 
 def _distance_s(query: Track, reference: Track, pairs: Pairs, chosen: I64, line: _Line) -> F64:
@@ -243,7 +273,7 @@ def _segment(
         return None
     distances: I32 = np.minimum.reduceat(pairs.distances[run], first)
     span = Span(start_s, end_s, line.speed, line.offset_s)
-    chance = chance_of_others(query, reference, pairs, span, 2 * _reach_s(query, reference))
+    chance = chance_of_others(query, reference, pairs, span, 2 * _reach_s(reference))
     if not is_enough(distances, between, end_s - start_s, chance, bits, is_most=is_most):
         return None
     mean = float(distances.mean())

@@ -61,9 +61,9 @@ def track_of(video_hash: VideoHash) -> Track:
     n = int(video_hash.counts.sum())
     last_s = float(video_hash.end_s[-1]) if n else 0.0
     first_s = float(video_hash.start_s[0]) if n else 0.0
-    step_s = (last_s - first_s) / (n - 1) if n > 1 else 0.0
-    enough = usable(video_hash.hashes, min_quality_of(video_hash))
     duration_s = max(video_hash.duration_s, last_s)
+    step_s = (last_s - first_s) / (n - 1) if n > 1 else 2 * duration_s
+    enough = usable(video_hash.hashes, min_quality_of(video_hash))
     return Track(video_hash.start_s, video_hash.end_s, step_s, duration_s, enough)
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from fingerprint.typing import Fidelity, Orientation, VideoSource
     from fingerprint.video.sampling import Selector
 
-__all__ = ["hash_video"]
+__all__ = ["checked_options", "hash_video"]
 
 
 @dataclass(slots=True)
@@ -38,6 +38,8 @@ class _Rows:
     qualities: list[int] = field(default_factory=list)
     trimmed_qualities: list[int] = field(default_factory=list)
     times_s: list[float] = field(default_factory=list)
+    ends_s: list[float] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
     any_bars: bool = False
 
@@ -52,7 +54,7 @@ def hash_video(
     source: VideoSource,
     algorithm: str | Algorithm = "pdq",
     *,
-    sample: str | Sampling = "every:1",
+    sample: str | Sampling = "every:0.5",
     fidelity: Fidelity = "exact",
     orientation: Orientation = "upright",
     trim: bool = True,
@@ -103,7 +105,8 @@ def hash_video(
     Returns
     -------
     VideoHash
-        One row a frame; `VideoHash.collapsed` unites those that look the same.
+        One row a frame; with `changes`, one for a frame and those like it that follow.
+        `VideoHash.collapsed` unites those that look the same.
 
     Raises
     ------
@@ -114,11 +117,7 @@ def hash_video(
     UnknownAlgorithmError, UnsupportedOperationError
         As in `fingerprint.hash_image`.
     """
-    chosen = hash_algorithm(algorithm)
-    check_fidelity(fidelity)
-    if damaged not in {"keep", "raise"}:
-        raise ValueError(f"damaged: expected 'keep' or 'raise', got {damaged!r}")
-    rule = parse_sampling(sample) if isinstance(sample, str) else sample
+    chosen, rule = checked_options(algorithm, sample, fidelity, damaged)
     with open_video(
         source,
         stream=stream,
@@ -128,12 +127,24 @@ def hash_video(
         digests=digests,
     ) as reader:
         rows = _hash_frames(reader, rule, FrameHasher(chosen, fidelity), trim, progress, stop)
-        if stop is not None and stop.is_set():
-            raise DecodeError(describe(source), "was given up")
         if reader.damage and damaged == "raise":
             raise DecodeError(describe(source), reader.damage)
         sums = reader.digests() if digests else {}
         return _video_hash(reader, rows, chosen, str(rule), sums)
+
+
+def checked_options(
+    algorithm: str | Algorithm, sample: str | Sampling, fidelity: object, damaged: object
+) -> tuple[HashAlgorithm, Sampling]:
+    """Return the algorithm and the rule of sampling; raise for options without meaning."""
+    chosen = hash_algorithm(algorithm)
+    check_fidelity(fidelity)
+    if damaged not in {"keep", "raise"}:
+        raise ValueError(f"damaged: expected 'keep' or 'raise', got {damaged!r}")
+    rule = parse_sampling(sample) if isinstance(sample, str) else sample
+    if not isinstance(rule, Sampling):
+        raise TypeError(f"sample: expected a rule of sampling, got {type(rule).__name__}")
+    return chosen, rule
 
 
 def _hash_frames(
@@ -154,6 +165,9 @@ def _hash_frames(
             passed_over = None
         else:
             passed_over = one
+            # It is as good as the same: the row before stands for it, too.
+            rows.ends_s[-1] = selector.time_s(placed.frame)
+            rows.counts[-1] += 1
     if passed_over is not None and rule.with_last:
         _append(rows, hasher, selector, passed_over)
     return rows
@@ -170,6 +184,8 @@ def _append(rows: _Rows, hasher: FrameHasher, selector: Selector, one: _Hashed) 
     rows.trimmed += inner
     rows.trimmed_qualities.append(inner_quality)
     rows.times_s.append(selector.time_s(frame))
+    rows.ends_s.append(rows.times_s[-1])
+    rows.counts.append(1)
     rows.numbers.append(frame.number)
 
 
@@ -217,13 +233,13 @@ def _video_hash(
     return VideoHash(
         hashes=_hash_array(rows.packed, rows.qualities, algorithm),
         start_s=times,
-        end_s=times,
+        end_s=np.array(rows.ends_s, np.float64),
         duration_s=reader.duration_s,
         width_px=info.width_px,
         height_px=info.height_px,
         frame_rate=info.frame_rate,
         numbers=np.array(rows.numbers, np.int64),
-        counts=np.ones(len(times), np.int64),
+        counts=np.array(rows.counts, np.int64),
         sample=sample,
         trimmed=(
             _hash_array(rows.trimmed, rows.trimmed_qualities, algorithm) if rows.any_bars else None
