@@ -15,7 +15,13 @@ import numpy as np
 
 from fingerprint.errors import CorruptIndexError, UnsupportedOperationError
 from fingerprint.index.connections import close_before_forks, closed, is_stale, left_by_fork
-from fingerprint.index.reading import find_row, iterate_hashes, iterate_rows, read_records
+from fingerprint.index.reading import (
+    find_row,
+    iterate_hashes,
+    iterate_rows,
+    read_names,
+    read_records,
+)
 from fingerprint.index.segments import Segment, damaged, open_segment
 from fingerprint.index.store import EntryGoneError
 from fingerprint.index.tables import (
@@ -83,6 +89,10 @@ class Snapshot:
                     f"{self._directory}: this iteration began before a fork; begin it anew after it"
                 )
             yield row
+
+    def named(self, after: int = 0) -> dict[int, str]:
+        """Return the ids that entries were given, by sequence numbers beyond one, in order."""
+        return read_names(self._db, after)
 
 
 class Catalog:

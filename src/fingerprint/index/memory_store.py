@@ -70,6 +70,15 @@ class _Committed:
         for rows in self.view.alive_rows():
             yield from _entry_rows(rows, self.texts, self.view.kind[2])
 
+    def named(self, after: int = 0) -> dict[int, str]:
+        """Return the ids that entries were given, by sequence numbers beyond one, in order."""
+        names = self.texts.names
+        seqs = np.array([seq for seq in list(names) if seq > after], np.int64)
+        alive = np.zeros(seqs.size, bool)
+        for part in self.view.parts:
+            alive |= is_among(part.rows.seqs, seqs) & ~is_among(part.removed_seqs, seqs)
+        return {seq: names[seq] for seq in np.sort(seqs[alive]).tolist()}
+
 
 def _entry_rows(rows: Rows, texts: _Texts, bits: int) -> Iterator[EntryRow]:
     packed = rows.words.view(np.uint8)[:, : (bits + 7) // 8]

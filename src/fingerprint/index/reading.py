@@ -22,6 +22,7 @@ __all__ = [
     "iterate_hashes",
     "iterate_rows",
     "iterate_stored",
+    "read_names",
     "read_records",
     "sequence_number",
 ]
@@ -38,6 +39,8 @@ SELECT first_seq + n,
     substr(hashes, 1 + (?1 - first_seq) * (length(hashes) / n), length(hashes) / n)
 FROM blocks WHERE first_seq <= ?1 ORDER BY first_seq DESC LIMIT 1
 """
+_NAMES = "SELECT seq, id FROM names"
+_NAMES_AFTER = "SELECT seq, id FROM entries WHERE seq > ? AND id IS NOT NULL"
 _AFTER = """
 SELECT seq, id, hash, quality, metadata, crc, 0 FROM entries WHERE seq > ?1
 UNION ALL
@@ -79,6 +82,16 @@ def find_row(db: sqlite3.Connection, directory: Path, name: str) -> EntryRow | N
         return _checked(EntryRow(*row), directory)
     block = block_of(db, directory, seq)
     return None if block is None else block.entry(seq - block.first_seq)
+
+
+def read_names(db: sqlite3.Connection, after: int = 0) -> dict[int, str]:
+    """Return the ids that entries were given, by sequence numbers beyond one, in order."""
+    # All names are in a table of their own: their entries need not be passed over.
+    statement = db.execute(_NAMES_AFTER, (after,)) if after else db.execute(_NAMES)
+    found = statement.fetchall()
+    if any(type(seq) is not int or type(name) is not str for seq, name in found):
+        raise sqlite3.DatabaseError("the table names does not hold what it should")
+    return dict(sorted(found))
 
 
 def block_of(db: sqlite3.Connection, directory: Path, seq: int) -> Block | None:

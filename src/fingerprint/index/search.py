@@ -24,13 +24,26 @@ if TYPE_CHECKING:
     from fingerprint.index.view import Part, View
     from fingerprint.typing import I32, I64, Metadata
 
-__all__ = ["nearest", "within"]
+__all__ = ["NumberedHits", "nearest", "numbers_within", "within"]
 
 T = TypeVar("T")
 
 _LIVE_ATTEMPTS = 2
 _FROZEN_ATTEMPTS = 20
 _WIDER = 4
+
+
+class NumberedHits(NamedTuple):
+    """Entries within reach of queries, as arrays of one length.
+
+    ``owners`` (int64) are the queries' places, ascending; ``numbers`` (int64) the entries'
+    numbers, each query's nearest first, then in the order of addition; ``distances``
+    (int32) in bits.
+    """
+
+    owners: I64
+    numbers: I64
+    distances: I32
 
 
 class _Hit(NamedTuple):
@@ -66,6 +79,25 @@ def within(
         return _matches(hits, queries, store.where, records, accepts)
 
     return _at_one_commit(store, search)
+
+
+def numbers_within(
+    view: View, promise: Backend | None, queries: HashArray, radius: int, workers: int = 1
+) -> NumberedHits:
+    """Return the number of every entry within ``radius`` of each query."""
+    if promise is not None and not view.segments:
+        promise.range_search(queries, radius)
+    found = []
+    for part in view.parts:
+        owners, rows, distances = _alive_within(part, queries, radius, workers)
+        if rows.size:
+            found.append(NumberedHits(owners, part.rows.seqs[rows], distances))
+    if len(found) == 1:  # In order already.
+        return found[0]
+    none = NumberedHits(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int32))
+    owners, numbers, distances = map(np.concatenate, zip(none, *found, strict=True))
+    order = np.lexsort((numbers, distances, owners))
+    return NumberedHits(owners[order], numbers[order], distances[order])
 
 
 def nearest(
@@ -133,16 +165,21 @@ def _at_one_commit(store: Store, search: Callable[[View, Records], T]) -> T:
 
 
 def _within_part(part: Part, queries: HashArray, radius: int, workers: int) -> Iterator[_Hit]:
+    return _hits(part, *_alive_within(part, queries, radius, workers))
+
+
+def _alive_within(
+    part: Part, queries: HashArray, radius: int, workers: int
+) -> tuple[I64, I64, I32]:
+    """Return views, rows and distances of what is within reach and was not removed."""
     try:
         lims, rows, distances = shared_range_search(
             lambda some: part.backend.range_search(some, radius), queries, workers
         )
     except CorruptIndexError as error:
         raise CorruptIndexError(part.where or error.path, error.detail) from error
-    if not rows.size:
-        return iter(())
     views = np.repeat(np.arange(lims.size - 1), np.diff(lims))
-    return _hits(part, views, rows, distances)
+    return _alive(part, views, rows, distances)
 
 
 def _nearest_of(part: Part, queries: HashArray, k: int) -> Iterator[_Hit]:
@@ -163,13 +200,20 @@ def _nearest_of(part: Part, queries: HashArray, k: int) -> Iterator[_Hit]:
         # Removed rows stood among the nearest: look further.
         asked = min(len(part), 2 * asked + 16)
     views, places = np.nonzero(alive)
-    return _hits(part, views, rows[views, places], distances[views, places])
+    found = _alive(part, views, rows[views, places], distances[views, places])
+    return _hits(part, *found)
+
+
+def _alive(part: Part, views: I64, rows: I64, distances: I32) -> tuple[I64, I64, I32]:
+    if not part.removed.size:
+        return views, rows, distances
+    alive = ~is_among(part.removed, rows)
+    return views[alive], rows[alive], distances[alive]
 
 
 def _hits(part: Part, views: I64, rows: I64, distances: I32) -> Iterator[_Hit]:
-    if part.removed.size:
-        alive = ~is_among(part.removed, rows)
-        views, rows, distances = views[alive], rows[alive], distances[alive]
+    if not rows.size:
+        return iter(())
     seqs, quality = part.rows.seqs[rows], part.rows.quality[rows]
     columns = (distances.tolist(), seqs.tolist(), views.tolist(), quality.tolist())
     return map(_Hit, *columns)

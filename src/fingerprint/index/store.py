@@ -73,6 +73,9 @@ class Frozen(Protocol):
     def rows(self) -> Iterator[EntryRow]:
         """Yield all entries, in order."""
 
+    def named(self, after: int = 0) -> dict[int, str]:
+        """Return the ids that entries were given, by sequence numbers beyond one, in order."""
+
 
 class Store(ABC):
     """Entries in order of addition, and the view that a search sees of them.
