@@ -10,7 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from benchmarks.video_evaluation import COLUMNS, evaluate, rows_of, show, to_markdown, vpdq_matcher
+from benchmarks.video_evaluation import (
+    COLUMNS,
+    Hashing,
+    evaluate,
+    faults_of,
+    index_matcher,
+    rows_of,
+    show,
+    side_by_side,
+    to_markdown,
+    vpdq_matcher,
+)
 from benchmarks.video_originals import (
     UNRELATED,
     Original,
@@ -162,19 +173,33 @@ def test_a_matcher_is_asked_for_every_copy() -> None:
     assert asked == before * 2
 
 
-def hash_of(path: Path) -> VideoHash:
-    from fingerprint.video.hashing import hash_video
-
-    return hash_video(path)
-
-
-def test_vpdqs_rule_on_prepared_hashes() -> None:
+def test_matchers_of_prepared_hashes() -> None:
     originals = generated_originals(2, seed=9, duration_s=1.5)
-    matcher = vpdq_matcher({one.id: hash_of(one.path) for one in originals})
-    outcomes = evaluate(matcher, originals, [("reencode", 28)], prepare=hash_of, n_unrelated=0)
-    assert [(one.found, one.false_ids) for one in outcomes] == [(True, ())] * 2
-    copies = edited_copies(originals, [("reencode", 28)], hash_of, n_unrelated=0)
+    hashing = Hashing("every:0.25")
+    references = {one.id: hashing(one.path) for one in originals}
+    edits = [("reencode", 28)]
+    of_index, of_vpdq = (
+        evaluate(matcher, originals, edits, prepare=hashing, n_unrelated=0)
+        for matcher in (index_matcher(references), vpdq_matcher(references))
+    )
+    for outcomes in (of_index, of_vpdq):
+        assert [(one.found, one.false_ids) for one in outcomes] == [(True, ())] * 2
+        assert faults_of(outcomes) == []
+    assert all(one.query_iou > 0.8 for one in of_index)
+    assert all(isnan(one.query_iou) for one in of_vpdq)
+    copies = edited_copies(originals, edits, Hashing("every:0.25"), n_unrelated=0)
     assert all(isinstance(copy.prepared, VideoHash) for copy in copies)
+    table = side_by_side(rows_of(of_index), rows_of(of_vpdq))
+    assert table.splitlines()[2].startswith("| reencode 28 | 100.0 % | 100.0 % | 0 of 2 | 0 |")
+
+
+def test_faults_are_named() -> None:
+    lines = faults_of([outcome_of("a", found=False), outcome_of("", found=False)])
+    assert lines == [
+        "not found: a, crop 0.1",
+        "false: a, crop 0.1: x",
+        "false: nothing, crop 0.1: x",
+    ]
 
 
 def test_real_videos_are_grouped_by_what_they_show(
