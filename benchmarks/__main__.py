@@ -30,6 +30,7 @@ MODULES = {
     "fidelity": "fidelity",
     "index": "index",
     "lookup": "lookup",
+    "video": "video",
 }
 RESULTS = Path(__file__).parent / "results"
 LARGE_FROM = 1_000_000

@@ -110,6 +110,10 @@ class Settings:
         Photographs, at most, for the fidelity and for the share of fallbacks.
     cluster_n : int
         Hashes to group.
+    video_s : float
+        Length of the video that is generated.
+    video_frames : int
+        Frames in the index of videos.
     lookup : Lookup
         What is searched, and how long.
     """
@@ -126,6 +130,8 @@ class Settings:
     memory_sizes: tuple[Size, ...] = ((4000, 3000), (8000, 6000))
     max_photos: int = 2000
     cluster_n: int = 100_000
+    video_s: float = 8.0
+    video_frames: int = 1_000_000
     lookup: Lookup = field(default_factory=Lookup)
 
 
@@ -143,6 +149,8 @@ QUICK = Settings(
     memory_sizes=((4000, 3000),),
     max_photos=120,
     cluster_n=10_000,
+    video_s=2.0,
+    video_frames=30_000,
     lookup=Lookup(
         sizes=(10_000,),
         queries=100,

@@ -58,7 +58,9 @@ def noisy(packed: Any, seed: int, flips: int = 4) -> Any:
     return np.packbits(bits, axis=1)
 
 
-def played(source: VideoHash, start_s: float, end_s: float, *, speed: float = 1.0, seed: int = 1):
+def played(
+    source: VideoHash, start_s: float, end_s: float, *, speed: float = 1.0, seed: int = 1
+) -> Any:
     """Packed frames of a stretch, played at a speed, as a 0.5 s sampling sees them."""
     at = np.arange(start_s, end_s - 1e-9, 0.5 * speed)
     rows = np.clip(np.searchsorted(source.start_s, at, side="right") - 1, 0, len(source) - 1)
@@ -211,7 +213,7 @@ def test_empty_and_strange_videos() -> None:
 
 
 def naive_pairs(query: VideoHash, reference: VideoHash, radius: int) -> set[tuple[int, int, int]]:
-    found = {}
+    found: dict[tuple[int, int], int] = {}
     for view in query_views(query, mirrored=True).values():
         for target in [reference.hashes, *([reference.trimmed] if reference.trimmed else [])]:
             for i, a in enumerate(view):
@@ -226,8 +228,8 @@ def test_pairs_are_those_of_every_comparison() -> None:
     for seed in range(4):
         base = walk(seed, 4, flips=9)
         query = video(base.hashes.packed, base.start_s, quality=rng.integers(30, 101, len(base)))
-        query = replace(query, trimmed=HashArray(noisy(base.hashes.packed, 8, 12), "pdq"))
-        query = replace(query, trimmed=HashArray(query.trimmed.packed, "pdq", quality=[80] * 40))
+        trimmed = HashArray(noisy(base.hashes.packed, 8, 12), "pdq", quality=[80] * 40)
+        query = replace(query, trimmed=trimmed)
         reference = video(noisy(base.hashes.packed, 3, 9), base.start_s)
         got = find_pairs(query, reference, 31, mirrored=True)
         rows = zip(got.query_rows, got.reference_rows, got.distances, strict=True)

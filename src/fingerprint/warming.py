@@ -10,6 +10,10 @@ from fingerprint.algorithms import HashAlgorithm, SegmentAlgorithm, algorithm_na
 from fingerprint.hash_arrays import HashArray
 from fingerprint.hashes import Hash
 from fingerprint.index import Index, get_backend
+from fingerprint.video.alignment import match_videos
+from fingerprint.video.hashing import hash_video
+from fingerprint.video.tmk import hash_tmk, tmk_match
+from fingerprint.video.vpdq import vpdq_match
 
 __all__ = ["warmup"]
 
@@ -57,3 +61,25 @@ def warmup(progress: Callable[[str], object] | None = None) -> None:
     tables = get_backend("mih").build(hashes)
     tables.range_search(hashes[:2], 2)
     tables.nearest(hashes[:1], 1)
+    tell("video")
+    for depth in (8, 10):
+        clip = _clip(generator, depth)
+        for fidelity in ("exact", "fast"):
+            video_hash = hash_video(clip, sample="every:0", fidelity=fidelity, threads=1)
+            match_videos(video_hash, video_hash)
+        vpdq_match(video_hash, video_hash)
+        tmk = hash_tmk(clip, threads=1)
+        tmk_match(tmk, tmk)
+
+
+def _clip(generator: np.random.Generator, depth: int) -> bytes:
+    """Return a video of a few frames with bars, uncompressed (YUV4MPEG2)."""
+    w, h, bars = 96, 80, 10
+    kind, dtype = ("420jpeg", np.uint8) if depth == 8 else (f"420p{depth}", np.dtype("<u2"))
+    parts = [f"YUV4MPEG2 W{w} H{h} F10:1 C{kind}\n".encode()]
+    for _ in range(4):
+        luma = generator.integers(0, 1 << depth, (h, w)).astype(dtype)
+        luma[:bars] = luma[-bars:] = 16
+        colour = generator.integers(0, 1 << depth, h * w // 2).astype(dtype)
+        parts += [b"FRAME\n", luma.tobytes(), colour.tobytes()]
+    return b"".join(parts)
