@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from fingerprint import media
 from fingerprint.algorithms import Algorithm, HashAlgorithm, SegmentAlgorithm, get_algorithm
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from fingerprint.typing import Fidelity, ImageSource, Orientation
 
 __all__ = ["HashStream", "hash_dihedral", "hash_image", "hash_images", "hash_segments"]
+
+Source = TypeVar("Source")
+Result = TypeVar("Result")
 
 PENDING_PER_WORKER = 4
 """Pictures in flight for each worker of a batch: what bounds its memory."""
@@ -199,28 +203,42 @@ def hash_images(
     return HashStream(sources, hash_one, workers or os.cpu_count() or 1, progress)
 
 
-class HashStream:
+class ResultStream(Generic[Source, Result]):
     """Results of a batch as they are made; can be iterated once.
 
     Leaving it before its end, by `close`, a ``with`` block or an exception from
     ``progress``, cancels what has not begun.
+
+    Parameters
+    ----------
+    sources : iterable
+        Read as the work goes on.
+    hash_one : callable
+        Returns the result of one source.
+    workers : int
+        Threads.
+    progress : callable, optional
+        Called with the number of sources done so far.
+    stop : threading.Event, optional
+        Set when the work is over: ``hash_one`` may look at it and give up.
     """
 
     def __init__(
         self,
-        sources: Iterable[ImageSource],
-        hash_one: Callable[[ImageSource], HashedImage | Failure],
+        sources: Iterable[Source],
+        hash_one: Callable[[Source], Result],
         workers: int,
         progress: Callable[[int], object] | None,
+        stop: threading.Event | None = None,
     ) -> None:
-        self._results = _in_order(sources, hash_one, workers)
+        self._results = _in_order(sources, hash_one, workers, stop or threading.Event())
         self._progress = progress
         self._done = 0
 
-    def __iter__(self) -> Iterator[HashedImage | Failure]:
+    def __iter__(self) -> Iterator[Result]:
         return self
 
-    def __next__(self) -> HashedImage | Failure:
+    def __next__(self) -> Result:
         result = next(self._results)
         self._done += 1
         if self._progress is not None:
@@ -230,10 +248,6 @@ class HashStream:
                 self.close()
                 raise
         return result
-
-    def collect(self) -> HashBatch:
-        """Return all results that are left."""
-        return HashBatch(tuple(self))
 
     def close(self) -> None:
         """Cancel what has not begun and wait for what has."""
@@ -246,16 +260,29 @@ class HashStream:
         self.close()
 
 
+class HashStream(ResultStream["ImageSource", HashedImage | Failure]):
+    """Results of `hash_images` as they are made; can be iterated once.
+
+    Leaving it before its end, by `close`, a ``with`` block or an exception from
+    ``progress``, cancels what has not begun.
+    """
+
+    def collect(self) -> HashBatch:
+        """Return all results that are left."""
+        return HashBatch(tuple(self))
+
+
 def _in_order(
-    sources: Iterable[ImageSource],
-    hash_one: Callable[[ImageSource], HashedImage | Failure],
+    sources: Iterable[Source],
+    hash_one: Callable[[Source], Result],
     workers: int,
-) -> Generator[HashedImage | Failure, None, None]:
+    stop: threading.Event,
+) -> Generator[Result, None, None]:
     if workers == 1:
         yield from map(hash_one, sources)
         return
     pool = ThreadPoolExecutor(workers, thread_name_prefix="fingerprint")
-    pending: deque[Future[HashedImage | Failure]] = deque()
+    pending: deque[Future[Result]] = deque()
     try:
         for source in sources:
             pending.append(pool.submit(hash_one, source))
@@ -265,6 +292,7 @@ def _in_order(
             yield pending.popleft().result()
     finally:
         # Also when the consumer stops early or is interrupted.
+        stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
 
 

@@ -78,6 +78,7 @@ def _sample_row(total: F32, start: int, first: I64, count: I64, weights: F32, ou
 @kernel
 def sample_luma(
     rows: Any,
+    width: int,
     low: Any,
     high: Any,
     top: int,
@@ -92,10 +93,10 @@ def sample_luma(
 ) -> None:
     """Write 64 x 64 samples of a luma plane, scaled from [low, high] to [0, 255].
 
-    ``rows`` is (h, stride) uint8 or uint16; ``top`` and ``left`` are where the picture
-    begins. Values outside [low, high] are cut to it.
+    ``rows`` is (h, stride) uint8 or uint16, of which ``width`` columns are read; ``top``
+    and ``left`` are where the picture begins. Values outside [low, high] are cut to it.
     """
-    total = np.empty(rows.shape[1], np.float32)
+    total = np.empty(width, np.float32)
     scale = np.float32(255.0) / (np.float32(high) - np.float32(low))
     for i in range(SIDE):
         for x in range(total.size):

@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import errno
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from fingerprint.errors import DecodeError, FingerprintError, LimitExceededError, redacted
+from fingerprint.errors import DecodeError, LimitExceededError, redacted
 from fingerprint.media.limits import DEFAULT_VIDEO_LIMITS, VideoLimits
 from fingerprint.media.source import describe
-from fingerprint.media.video_frame import AS_STORED, Turn, VideoFrame, turn_of_matrix
+from fingerprint.media.video_clock import Clock, seconds_of
+from fingerprint.media.video_frame import (
+    AS_STORED,
+    PixelConverter,
+    Turn,
+    VideoFrame,
+    turn_of_matrix,
+)
 from fingerprint.media.video_source import DigestingReader, open_bytes
 
 if TYPE_CHECKING:
-    import av
+    from av import VideoFrame as DecodedFrame
     from av.container import InputContainer
     from av.packet import Packet
+    from av.video.codeccontext import VideoCodecContext
     from av.video.stream import VideoStream
 
     from fingerprint.typing import Orientation, VideoSource
 
-__all__ = ["CONTAINERS", "VideoInfo", "VideoReader", "open_video"]
+__all__ = ["CONTAINERS", "VideoInfo", "VideoReader", "check_video_options", "open_video"]
 
 CONTAINERS = (
     *("mov", "mp4", "matroska", "webm", "avi", "mpegts", "mpeg", "mpegvideo", "flv", "asf", "ogg"),
@@ -75,7 +82,7 @@ class VideoReader:
     Attributes
     ----------
     info : VideoInfo
-        What the file states.
+        What the file states; how the picture is turned is known with the first frame.
     damage : str
         Why not all of it could be decoded; complete when `frames` has ended. Empty when
         all could.
@@ -92,23 +99,19 @@ class VideoReader:
         orientation: Orientation,
         limits: VideoLimits,
     ) -> None:
-        from av.video.reformatter import VideoReformatter
-
         self._container = container
         self._stream = stream
         self._name = name
         self._reader = reader
         self._limits = limits
         self._upright = orientation == "upright"
-        self._reformatter = VideoReformatter()
-        self._first: VideoFrame | None = None
         self._source = self._decoded()
         self._begun = False
+        self._closed = False
+        self._keyframes_only = False
         self.damage = ""
         self.duration_s = 0.0
-        self._started = monotonic()
-        self._keyframes_only = False
-        self.info = self._info_of(AS_STORED)
+        self.info = self._info_of(AS_STORED, stream.codec_context)
 
     def frames(
         self, *, keyframes_only: bool = False, stop: threading.Event | None = None
@@ -121,25 +124,25 @@ class VideoReader:
             Decode nothing but frames that are coded by themselves. They are numbered
             among themselves.
         stop : threading.Event, optional
-            Set by another thread to end early.
+            Set by another thread to give up.
 
         Raises
         ------
         DecodeError
-            Nothing can be decoded.
+            Nothing can be decoded, the file cannot be read, or ``stop`` was set.
         LimitExceededError
             A frame is too large, there are too many, or it takes too long.
         """
+        self._check_open()
         if self._begun:
             raise ValueError("frames: expected to be read once; open the video again")
         self._begun = True
         self._keyframes_only = keyframes_only
+        self._reader.stop = stop
         if keyframes_only:
             self._stream.codec_context.skip_frame = "NONKEY"
         n = 0
         for frame in self._source:
-            if stop is not None and stop.is_set():
-                return
             n += 1
             if n > self._limits.max_frames:
                 raise LimitExceededError(self._name, "max_frames", n, self._limits.max_frames)
@@ -150,64 +153,66 @@ class VideoReader:
 
     def digests(self) -> dict[str, str]:
         """Return MD5, SHA-1 and SHA-256 of the file as hex; reads what was not read yet."""
+        self._check_open()
         return self._reader.digests()
 
-    def _decoded(self) -> Iterator[VideoFrame]:
-        import av
+    def close(self) -> None:
+        """End; `open_video` does it. FFmpeg must not be asked for anything afterwards."""
+        self._closed = True
+        self._source.close()
 
-        base = self._stream.time_base
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ValueError(f"{self._name}: expected an open video, got a closed one")
+
+    def _decoded(self) -> Generator[VideoFrame, None, None]:
+        clock = Clock(self._stream.time_base, self.info.frame_rate)
+        converter = PixelConverter(self._name)
         turn: Turn | None = None
-        start: int | None = None
-        last_s = -1.0
-        step_s = 1.0 / self.info.frame_rate if self.info.frame_rate else 0.04
         number = 0
         for packet in self._packets():
-            if self._keyframes_only and packet.size and not packet.is_keyframe:
-                continue
-            try:
-                decoded = packet.decode()
-            except av.FFmpegError as error:
-                self._check_refusal(error)
-                self._note(f"some of it cannot be decoded ({_reason(error)})")
-                continue
-            for frame in decoded:
+            for frame in self._frames_of(packet):
+                self._check_size(frame.width, frame.height)
                 if turn is None:
                     turn = self._turn_of(frame)
-                    self.info = self._info_of(turn)
-                self._check_size(frame.width, frame.height)
-                pts = frame.pts if frame.pts is not None else frame.dts
-                if start is None and pts is not None:
-                    start = pts
-                if pts is None or start is None or base is None:
-                    time_s = last_s + step_s
-                else:
-                    time_s = float((pts - start) * base)
-                if time_s <= last_s:  # A broken clock; frames come in order of presentation.
-                    time_s = last_s + min(step_s, 1e-3)
-                last_s = max(time_s, 0.0)
-                lasts = frame.duration * base if frame.duration and base is not None else step_s
-                self.duration_s = last_s + float(lasts)
-                yield VideoFrame(frame, number, last_s, turn, self._reformatter)
+                    self.info = self._info_of(turn, frame)
+                time_s = clock.time_s(frame.dts if frame.pts is None else frame.pts, frame.duration)
+                if frame.is_corrupt:
+                    self._note(f"its frame at {time_s:.3f} s is damaged")
+                self.duration_s = clock.end_s
+                yield VideoFrame(frame, number, time_s, turn, converter)
                 number += 1
 
-    def _packets(self) -> Iterator[Packet[Any]]:
+    def _packets(self) -> Iterator[Packet[Any] | None]:
+        """Yield what is to be decoded; None: give out what waits in the decoder."""
         import av
 
         packets = self._container.demux(self._stream)
         while True:
-            spent = monotonic() - self._started
-            if spent > self._limits.max_time_s:
-                limit_s = self._limits.max_time_s
-                raise LimitExceededError(self._name, "max_time_s", round(spent, 3), limit_s)
+            self._check_open()
+            self._reader.check_progress()
             try:
-                packet = next(packets)
-            except StopIteration:
-                return
+                packet = next(packets, None)
             except av.FFmpegError as error:
-                _raise_own(error)
+                self._reader.raise_failure()
                 self._note(f"it cannot be read to its end ({_reason(error)})")
+                yield None
                 return
-            yield packet
+            self._reader.raise_failure()
+            if packet is None:
+                return
+            if packet.is_keyframe or not (self._keyframes_only and packet.size):
+                yield packet
+
+    def _frames_of(self, packet: Packet[Any] | None) -> list[DecodedFrame]:
+        import av
+
+        try:
+            return self._stream.codec_context.decode(packet)
+        except (av.FFmpegError, ValueError, RuntimeError) as error:
+            self._check_refusal(error)
+            self._note(f"some of it cannot be decoded ({_reason(error)})")
+            return []
 
     def _turn_of(self, frame: Any) -> Turn:
         from av.sidedata.sidedata import Type
@@ -217,10 +222,10 @@ class VideoReader:
         matrix = frame.side_data.get(Type.DISPLAYMATRIX)
         return AS_STORED if matrix is None else turn_of_matrix(bytes(matrix))
 
-    def _info_of(self, turn: Turn) -> VideoInfo:
+    def _info_of(self, turn: Turn, sized: DecodedFrame | VideoCodecContext) -> VideoInfo:
         stream, context = self._stream, self._stream.codec_context
         rate = stream.average_rate or stream.base_rate
-        width, height = context.width, context.height
+        width, height = sized.width, sized.height
         if turn.transposed:
             width, height = height, width
         return VideoInfo(
@@ -239,20 +244,16 @@ class VideoReader:
         stream = self._stream
         if stream.duration and stream.time_base:
             return max(0.0, float(stream.duration * stream.time_base))
-        text = stream.metadata.get("DURATION", "")  # Matroska's, of the stream
-        try:
-            hours, minutes, seconds = text.split(":")
-            return max(0.0, 3600 * int(hours) + 60 * int(minutes) + float(seconds))
-        except ValueError:
-            return max(0.0, (self._container.duration or 0) / 1e6)
+        own_s = seconds_of(stream.metadata.get("DURATION", ""))  # Matroska's, of the stream
+        return own_s or max(0.0, (self._container.duration or 0) / 1e6)
 
-    def _check_refusal(self, error: av.FFmpegError) -> None:
+    def _check_refusal(self, error: Exception) -> None:
         """Raise LimitExceededError where the decoder, which knows our limit, refused a size.
 
         It forgets the size that it refuses.
         """
         context = self._stream.codec_context
-        if error.errno == errno.EINVAL and not context.width:
+        if getattr(error, "errno", 0) == errno.EINVAL and not context.width:
             most = self._limits.max_pixels
             raise LimitExceededError(self._name, "max_pixels", most + 1, most) from error
 
@@ -318,35 +319,12 @@ def open_video(
     LimitExceededError
         It is larger than ``limits``.
     """
-    import av
-
+    check_video_options(orientation, stream, threads)
     name = describe(source)
-    if orientation not in {"upright", "stored"}:
-        raise ValueError(f"orientation: expected 'upright' or 'stored', got {orientation!r}")
-    if threads < 0:
-        raise ValueError(f"threads: expected 0 or more, got {threads}")
     file, is_ours = open_bytes(source)
     try:
-        reader = DigestingReader(file, name, limits.max_nbytes, wanted=digests)
-        options = {
-            "format_whitelist": ",".join(CONTAINERS),
-            "protocol_whitelist": "none",
-            "max_pixels": str(limits.max_pixels),
-        }
-        try:
-            container = av.open(
-                reader,
-                "r",
-                options=options,
-                buffer_size=_BUFFER_NBYTES,
-                metadata_errors="replace",
-            )
-        except av.FFmpegError as error:
-            _raise_own(error)
-            raise DecodeError(name, f"is not a video: {_reason(error)}") from error
-        except ValueError as error:
-            raise DecodeError(name, f"is not a video: {redacted(error)}") from error
-        with container:
+        reader = DigestingReader(file, name, limits, wanted=digests)
+        with _opened(reader, name, limits) as container:
             chosen = _chosen(container, stream, name)
             context = chosen.codec_context
             if context.width * context.height > limits.max_pixels:
@@ -356,10 +334,46 @@ def open_video(
             context.options = {"max_pixels": str(limits.max_pixels)}
             context.thread_count = threads
             context.thread_type = "NONE" if threads == 1 else "AUTO"
-            yield VideoReader(container, chosen, name, reader, orientation, limits)
+            video = VideoReader(container, chosen, name, reader, orientation, limits)
+            try:
+                yield video
+            finally:
+                video.close()
     finally:
         if is_ours:
             file.close()
+
+
+def check_video_options(orientation: object, stream: int, threads: int) -> None:
+    """Raise ValueError for an option of `open_video` without meaning."""
+    if orientation not in {"upright", "stored"}:
+        raise ValueError(f"orientation: expected 'upright' or 'stored', got {orientation!r}")
+    for option, value in (("stream", stream), ("threads", threads)):
+        if value < 0:
+            raise ValueError(f"{option}: expected 0 or more, got {value}")
+
+
+def _opened(reader: DigestingReader, name: str, limits: VideoLimits) -> InputContainer:
+    import av
+
+    options = {
+        "format_whitelist": ",".join(CONTAINERS),
+        "protocol_whitelist": "none",
+        "max_pixels": str(limits.max_pixels),
+    }
+    try:
+        container = av.open(
+            reader, "r", options=options, buffer_size=_BUFFER_NBYTES, metadata_errors="replace"
+        )
+    except (av.FFmpegError, ValueError, RuntimeError) as error:
+        reader.raise_failure()
+        raise DecodeError(name, f"is not a video: {_reason(error)}") from error
+    try:
+        reader.raise_failure()
+    except BaseException:
+        container.close()
+        raise
+    return container
 
 
 def _chosen(container: InputContainer, index: int, name: str) -> VideoStream:
@@ -375,12 +389,5 @@ def _chosen(container: InputContainer, index: int, name: str) -> VideoStream:
     return streams[index]
 
 
-def _raise_own(error: BaseException) -> None:
-    """Raise what our reader raised while FFmpeg was reading, if that is what happened."""
-    for one in (error, error.__cause__, error.__context__):
-        if isinstance(one, FingerprintError):
-            raise one
-
-
-def _reason(error: Any) -> str:
-    return redacted(getattr(error, "strerror", None) or type(error).__name__)
+def _reason(error: Exception) -> str:
+    return redacted(getattr(error, "strerror", None) or str(error) or type(error).__name__)

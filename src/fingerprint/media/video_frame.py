@@ -9,14 +9,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from fingerprint import kernels
+from fingerprint.errors import DecodeError
 
 if TYPE_CHECKING:
     from av import VideoFrame as DecodedFrame
-    from av.video.reformatter import VideoReformatter
 
     from fingerprint.typing import I32, U8
 
-__all__ = ["AS_STORED", "Chroma", "Luma", "Turn", "VideoFrame", "turn_of_matrix"]
+__all__ = [
+    "AS_STORED",
+    "Chroma",
+    "Luma",
+    "PixelConverter",
+    "Turn",
+    "VideoFrame",
+    "turn_of_matrix",
+]
 
 
 class Turn(NamedTuple):
@@ -121,6 +129,39 @@ def _rows(frame: DecodedFrame, index: int, dtype: Any = np.uint8) -> Any:
     return np.frombuffer(plane, dtype).reshape(plane.height, -1)
 
 
+class PixelConverter:
+    """Scales frames and converts their pixels, with FFmpeg's swscale.
+
+    Parameters
+    ----------
+    name : str
+        Of the video, for errors.
+    """
+
+    def __init__(self, name: str) -> None:
+        from av.video.reformatter import VideoReformatter
+
+        self._name = name
+        self._reformatter = VideoReformatter()
+
+    def convert(
+        self, frame: DecodedFrame, width: int | None, height: int | None, form: str, scaler: str
+    ) -> U8:
+        """Return the only plane of the frame in another format, (h, bytes of a row)."""
+        import av
+
+        try:
+            made = self._reformatter.reformat(
+                frame, width, height, form, interpolation=scaler.upper()
+            )
+        except (av.FFmpegError, ValueError, RuntimeError) as error:
+            about = f"{frame.format.name} of {frame.width}x{frame.height} pixels"
+            reason = f"has frames that cannot be converted: {about}"
+            raise DecodeError(self._name, reason) from error
+        nbytes = made.width * (3 if form == "rgb24" else 1)
+        return np.ascontiguousarray(_rows(made, 0)[:, :nbytes])
+
+
 class VideoFrame:
     """One decoded frame.
 
@@ -136,7 +177,7 @@ class VideoFrame:
         How its pixels are laid to be shown. `rgb` and `grey` are; planes are as stored.
     """
 
-    __slots__ = ("_frame", "_reformatter", "is_key", "number", "time_s", "turn")
+    __slots__ = ("_converter", "_frame", "is_key", "number", "time_s", "turn")
 
     def __init__(
         self,
@@ -144,10 +185,10 @@ class VideoFrame:
         number: int,
         time_s: float,
         turn: Turn,
-        reformatter: VideoReformatter,
+        converter: PixelConverter,
     ) -> None:
         self._frame = frame
-        self._reformatter = reformatter
+        self._converter = converter
         self.number = number
         self.time_s = time_s
         self.is_key = bool(frame.key_frame)
@@ -237,12 +278,7 @@ class VideoFrame:
     def _converted(
         self, name: str, width: int | None = None, height: int | None = None, scaler: str = "area"
     ) -> U8:
-        """Return the only plane of the frame in another format, (h, bytes of a row)."""
-        made = self._reformatter.reformat(
-            self._frame, width, height, name, interpolation=scaler.upper()
-        )
-        nbytes = made.width * (3 if name == "rgb24" else 1)
-        return np.ascontiguousarray(_rows(made, 0)[:, :nbytes])
+        return self._converter.convert(self._frame, width, height, name, scaler)
 
     def _is_full_range(self, layout: _Layout) -> bool:
         stated = int(self._frame.color_range)  # 0: it does not say, 1: limited, 2: full.

@@ -34,6 +34,7 @@ class Placed(NamedTuple):
 
 class _Box(NamedTuple):
     time_s: float
+    shape: tuple[int, int]
     area: Area
 
 
@@ -53,7 +54,7 @@ class BarFinder:
         self._waiting.append(frame)
         area = _content(frame)
         if area is not None:
-            self._boxes.append(_Box(frame.time_s, area))
+            self._boxes.append(_Box(frame.time_s, frame.stored_shape, area))
         if len(self._waiting) > AHEAD:
             yield self._place()
 
@@ -66,11 +67,10 @@ class BarFinder:
         frame = self._waiting.popleft()
         while self._boxes and self._boxes[0].time_s < frame.time_s - WINDOW_S:
             self._boxes.popleft()
-        everything = whole(frame)
-        areas = [box.area for box in self._boxes if _fits(box.area, everything)]
+        h, w = shape = frame.stored_shape
+        areas = [box.area for box in self._boxes if box.shape == shape]  # Streams may change it.
         if not areas:
-            return Placed(frame, everything)
-        h, w = frame.stored_shape
+            return Placed(frame, whole(frame))
         top = _edge(min(a.top for a in areas), h)
         left = _edge(min(a.left for a in areas), w)
         bottom = h - _edge(h - max(a.bottom for a in areas), h)
@@ -86,11 +86,6 @@ def _content(frame: VideoFrame) -> Area | None:
     size = (box.bottom - box.top) * (box.right - box.left)
     h, w = frame.stored_shape
     return box if size >= SMALLEST_CONTENT * h * w else None
-
-
-def _fits(area: Area, everything: Area) -> bool:
-    """Whether it is of a frame of this size: a stream may change it."""
-    return area.bottom <= everything.bottom and area.right <= everything.right
 
 
 def _edge(bar_px: int, side_px: int) -> int:

@@ -94,7 +94,7 @@ class FrameHasher:
         if in_rgb:
             kernels.yuv.sample_rgb(luma.rows, *frame.chroma(), luma.width, *where)
         else:
-            kernels.yuv.sample_luma(luma.rows, luma.low, luma.high, *where)
+            kernels.yuv.sample_luma(luma.rows, luma.width, luma.low, luma.high, *where)
         if turn.transposed:
             grid = np.ascontiguousarray(grid.T)
         margin = math.sqrt(max(h, w)) if self._exact else 0.0

@@ -160,14 +160,15 @@ def _hash_frames(
     passed_over: _Hashed | None = None
     for placed in _placed(_chosen(reader, rule, selector, progress, stop), trim):
         one = _Hashed(placed, *hasher.hash(placed.frame))
+        if passed_over is not None:
+            # It is as good as the same: the row before stands for it, too.
+            rows.ends_s[-1] = selector.time_s(passed_over.placed.frame)
+            rows.counts[-1] += 1
+            passed_over = None
         if selector.keeps(one.packed):
             _append(rows, hasher, selector, one)
-            passed_over = None
         else:
             passed_over = one
-            # It is as good as the same: the row before stands for it, too.
-            rows.ends_s[-1] = selector.time_s(placed.frame)
-            rows.counts[-1] += 1
     if passed_over is not None and rule.with_last:
         _append(rows, hasher, selector, passed_over)
     return rows

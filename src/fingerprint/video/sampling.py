@@ -19,6 +19,9 @@ __all__ = ["Sampling", "changes", "every", "keyframes", "parse_sampling", "scene
 _TIME_TOLERANCE_S = 1e-3
 """Containers round times to milliseconds."""
 
+_NEVER = 2.0**62
+"""More frames than any video has."""
+
 
 class Selector(ABC):
     """Chooses among the frames of one video, which it sees in order."""
@@ -67,10 +70,10 @@ class Every(Sampling):
     seconds: float
 
     def selector(self, info: VideoInfo) -> Selector:
-        return _All() if self.seconds == 0 else _EverySelector(self.seconds)
+        return _All() if self.seconds <= _TIME_TOLERANCE_S else _EverySelector(self.seconds)
 
     def __str__(self) -> str:
-        return f"every:{self.seconds:g}"
+        return f"every:{_number(self.seconds)}"
 
 
 class _EverySelector(Selector):
@@ -97,12 +100,12 @@ class Vpdq(Sampling):
         return _VpdqSelector(self.seconds, info.frame_rate)
 
     def __str__(self) -> str:
-        return f"vpdq:{self.seconds:g}"
+        return f"vpdq:{_number(self.seconds)}"
 
 
 class _VpdqSelector(Selector):
     def __init__(self, seconds: float, frame_rate: float) -> None:
-        self._every = max(1, int(seconds * frame_rate))
+        self._every = max(1, int(min(seconds * frame_rate, _NEVER)))
         self._rate = frame_rate
 
     def wants(self, frame: VideoFrame) -> bool:
@@ -162,7 +165,7 @@ class Scenes(Sampling):
         return _ScenesSelector(self.min_length_s)
 
     def __str__(self) -> str:
-        return f"scenes:{self.min_length_s:g}"
+        return f"scenes:{_number(self.min_length_s)}"
 
 
 class _ScenesSelector(Selector):
@@ -198,6 +201,11 @@ class _ScenesSelector(Selector):
         self._cut_s = frame.time_s
         self._usual = 0.0
         return True
+
+
+def _number(value: float) -> str:
+    """Write a number so that it is read as the same, without an exponent."""
+    return np.format_float_positional(value, trim="-")
 
 
 def every(seconds: float = 1.0) -> Sampling:
@@ -254,7 +262,7 @@ def changes(min_distance: int = 16) -> Sampling:
     min_distance : int
         By so many bits: every frame of the video is closer to one that was taken.
     """
-    if not isinstance(min_distance, int) or min_distance < 1:
+    if isinstance(min_distance, bool) or not isinstance(min_distance, int) or min_distance < 1:
         raise ValueError(f"min_distance: expected a whole number from 1, got {min_distance!r}")
     return Changes(min_distance)
 
@@ -276,14 +284,14 @@ def parse_sampling(text: str) -> Sampling:
     ValueError
         There is no such rule, or it cannot have this value.
     """
-    name, _, value = text.partition(":")
+    name, colon, value = text.partition(":")
     make, kind = _RULES.get(name, (None, None))
-    if make is None or (value and kind is None):
+    if make is None or (colon and kind is None):
         raise ValueError(
             f"sample: expected {', '.join(_RULES)}, with a value after a colon, got {text[:40]!r}"
         )
-    if not value:
+    if not colon:
         return make()  # type: ignore[no-any-return]
-    if not re.fullmatch(r"\d+(\.\d+)?" if kind is float else r"\d+", value):
+    if not re.fullmatch(r"[0-9]{1,400}(\.[0-9]{1,400})?" if kind is float else "[0-9]{1,9}", value):
         raise ValueError(f"sample: expected a number after {name}:, got {value[:40]!r}")
     return make(kind(value))  # type: ignore[no-any-return]
