@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from fingerprint.kernels._jit import kernel
 
 TOLERANCE = 10
@@ -18,7 +20,7 @@ def _is_border_row(rows: Any, y: int, first: int, last: int, value: int, toleran
     most = (last - first) // ODD_SHARE
     odd = 0
     for x in range(first, last):
-        if abs(int(rows[y, x]) - value) > tolerance:
+        if abs(np.int64(rows[y, x]) - value) > tolerance:
             odd += 1
             if odd > most:
                 return False
@@ -30,7 +32,7 @@ def _is_border_column(rows: Any, x: int, first: int, last: int, value: int, tole
     most = (last - first) // ODD_SHARE
     odd = 0
     for y in range(first, last):
-        if abs(int(rows[y, x]) - value) > tolerance:
+        if abs(np.int64(rows[y, x]) - value) > tolerance:
             odd += 1
             if odd > most:
                 return False
@@ -46,18 +48,18 @@ def content_box(rows: Any, width: int, tolerance: int) -> tuple[int, int, int, i
     """
     h = rows.shape[0]
     top, bottom, left, right = 0, h, 0, width
-    value = int(rows[0, 0])
+    value = np.int64(rows[0, 0])
     while top < h and _is_border_row(rows, top, 0, width, value, tolerance):
         top += 1
     if top == h:
         return 0, 0, 0, 0
-    value = int(rows[h - 1, width - 1])
+    value = np.int64(rows[h - 1, width - 1])
     while bottom > top and _is_border_row(rows, bottom - 1, 0, width, value, tolerance):
         bottom -= 1
-    value = int(rows[top, 0])
+    value = np.int64(rows[top, 0])
     while left < width and _is_border_column(rows, left, top, bottom, value, tolerance):
         left += 1
-    value = int(rows[bottom - 1, width - 1])
+    value = np.int64(rows[bottom - 1, width - 1])
     while right > left and _is_border_column(rows, right - 1, top, bottom, value, tolerance):
         right -= 1
     if right <= left or bottom <= top:
