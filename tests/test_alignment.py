@@ -265,13 +265,16 @@ def test_votes_are_those_of_the_definition(seed: int) -> None:
 
 
 def test_evidence_grows_with_likeness_length_and_rarity() -> None:
-    def enough(distance: int, n: int, *, chance: float = 0.5, length_s: float = 0.0) -> bool:
+    def enough(
+        distance: int, n: int, *, chance: float = 0.5, length_s: float = 0.0, moved: float = 1.0
+    ) -> bool:
         distances = np.full(n, distance, np.int32)
-        return is_enough(distances, n, length_s or n / 2, chance, 256, is_most=False)
+        return is_enough(distances, n, length_s or n / 2, chance, moved, 256, is_most=False)
 
     assert enough(2, 4)
     assert not enough(2, 2)
     assert not enough(20, 6)
     assert enough(20, 12, chance=0.01)
     assert not enough(20, 40, chance=0.9)
+    assert not enough(20, 40, chance=0.01, moved=0.1), "still scenes resemble each other"
     assert not enough(2, 40, length_s=0.1), "forty frames in a tenth of a second are one"

@@ -19,7 +19,7 @@ from fingerprint.algorithms import get_algorithm
 from fingerprint.errors import UnknownAlgorithmError
 from fingerprint.hashes import require_same_kind
 from fingerprint.results import VideoMatch, VideoSegment
-from fingerprint.video.evidence import Span, Track, chance_of_others, is_enough, track_of
+from fingerprint.video.evidence import Span, Track, chance_of_others, is_enough, movement, track_of
 from fingerprint.video.pairs import TRANSFORMS, Pairs, find_pairs
 
 if TYPE_CHECKING:
@@ -274,7 +274,9 @@ def _segment(
     distances: I32 = np.minimum.reduceat(pairs.distances[run], first)
     span = Span(start_s, end_s, line.speed, line.offset_s)
     chance = chance_of_others(query, reference, pairs, span, 2 * _reach_s(reference))
-    if not is_enough(distances, between, end_s - start_s, chance, bits, is_most=is_most):
+    moved = movement(reference, span.at(start_s), span.at(end_s))
+    length_s = end_s - start_s
+    if not is_enough(distances, between, length_s, chance, moved, bits, is_most=is_most):
         return None
     mean = float(distances.mean())
     transforms = np.bincount(pairs.transforms[run], minlength=len(TRANSFORMS))

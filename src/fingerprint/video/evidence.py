@@ -10,19 +10,24 @@ import numpy as np
 from fingerprint.video.pairs import Pairs, min_quality_of, usable
 
 if TYPE_CHECKING:
+    from fingerprint.hash_arrays import HashArray
     from fingerprint.typing import F64, I32, I64, Bits
     from fingerprint.video.video_hash import VideoHash
 
-__all__ = ["Span", "Track", "chance_of_others", "is_enough", "track_of"]
+__all__ = ["Span", "Track", "chance_of_others", "is_enough", "movement", "track_of"]
 
 # So much does a frame say for a copy, in bits of likelihood. By its distance: copies are 0
 # to 12 bits of 256 away, other clips of one studio (one person before one wall, the same
-# gestures) 15 to 31. And by matching at its own time, not at others of the stretch.
+# gestures) 15 to 31.
 NEUTRAL = 16 / 256
 FULL_BITS = 4.0
-LEAST_BITS = -2.0
-MOST_CHANCE_BITS = 3.0
+LEAST_BITS = -1.5
 MISSED_BITS = -0.5
+
+MOST_CHANCE_BITS = 5.0
+"""What a frame may say by matching at its own time and at no other, where the picture moves
+so much that frames half a second apart are strangers; proportionally less in a still scene,
+which other clips of the place resemble."""
 
 ENOUGH_BITS = 12.0
 """Speeds and offsets that were tried, some 10 bits, and a doubt."""
@@ -30,6 +35,7 @@ ENOUGH_BITS = 12.0
 FRAMES_PER_S = 2.0
 """Frames closer in time than this say the same thing twice."""
 
+_MOST_SAMPLES = 48
 _MOST_ROWS = 400
 
 
@@ -54,6 +60,7 @@ class Track(NamedTuple):
     step_s: float
     duration_s: float
     usable: Bits
+    hashes: HashArray
 
 
 def track_of(video_hash: VideoHash) -> Track:
@@ -64,7 +71,8 @@ def track_of(video_hash: VideoHash) -> Track:
     duration_s = max(video_hash.duration_s, last_s)
     step_s = (last_s - first_s) / (n - 1) if n > 1 else 2 * duration_s
     enough = usable(video_hash.hashes, min_quality_of(video_hash))
-    return Track(video_hash.start_s, video_hash.end_s, step_s, duration_s, enough)
+    times = video_hash.start_s, video_hash.end_s
+    return Track(*times, step_s, duration_s, enough, video_hash.hashes)
 
 
 def chance_of_others(
@@ -91,6 +99,23 @@ def chance_of_others(
     return (matches + 1) / (int(is_aside.sum()) + 2)
 
 
+def movement(track: Track, start_s: float, end_s: float) -> float:
+    """Return how far frames of a stretch are apart from those half a second away and more.
+
+    1 when they are as far as strangers are (half of the bits), 0 when nothing moves, or
+    the stretch is too short to tell.
+    """
+    n = min(_MOST_SAMPLES, int((end_s - start_s) * FRAMES_PER_S) + 1)
+    at = np.linspace(start_s, end_s, n)
+    rows = np.maximum(np.searchsorted(track.start_s, at, side="right") - 1, 0)
+    if n < 2:
+        return 0.0
+    apart = [float(track.hashes[rows[i + 1 :]].distances(track.hashes[int(rows[i])]).mean())
+             for i in range(n - 1)]  # fmt: skip
+    weights = np.arange(n - 1, 0, -1)
+    return min(1.0, float(np.average(apart, weights=weights)) / (track.hashes.bits / 2))
+
+
 def _rows(track: Track, start_s: float, end_s: float) -> I64:
     """Return usable rows that are shown in a stretch: a sample of them when there are many."""
     inside = track.usable & (track.end_s >= start_s) & (track.start_s <= end_s)
@@ -101,7 +126,14 @@ def _rows(track: Track, start_s: float, end_s: float) -> I64:
 
 
 def is_enough(
-    distances: I32, n_frames: int, length_s: float, chance: float, bits: int, *, is_most: bool
+    distances: I32,
+    n_frames: int,
+    length_s: float,
+    chance: float,
+    moved: float,
+    bits: int,
+    *,
+    is_most: bool,
 ) -> bool:
     """Say whether matching frames are evidence of a copy.
 
@@ -115,6 +147,8 @@ def is_enough(
         How long the stretch is.
     chance : float
         See `chance_of_others`.
+    moved : float
+        See `movement`.
     bits : int
         Bits of a hash.
     is_most : bool
@@ -127,6 +161,6 @@ def is_enough(
     if is_most and alike >= 1.0:
         return True
     independent = min(1.0, (1 + length_s * FRAMES_PER_S) / n_frames)
-    rare = min(MOST_CHANCE_BITS, -math.log2(chance))
+    rare = min(MOST_CHANCE_BITS * moved, -math.log2(chance))
     total = len(distances) * (alike + rare) + (n_frames - len(distances)) * MISSED_BITS
     return total * independent >= ENOUGH_BITS
