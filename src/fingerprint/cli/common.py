@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,6 +27,7 @@ __all__ = [
     "existing_paths",
     "few",
     "find_pictures",
+    "find_videos",
     "hash_with_progress",
     "hashing_options",
     "printable",
@@ -52,6 +53,11 @@ errors = Console(stderr=True, highlight=False)
 SUFFIXES = {
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif", ".webp"),
     *(".bmp", ".tif", ".tiff", ".avif"),
+}
+VIDEO_SUFFIXES = {
+    *(".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".mkv", ".webm", ".avi", ".divx", ".flv", ".f4v"),
+    *(".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".m2v", ".vob", ".wmv", ".asf", ".ogv", ".mxf"),
+    *(".rm", ".rmvb", ".dv", ".gif", ".apng"),
 }
 FAILURES_SHOWN = 20
 _NAMES_SHOWN = 3
@@ -109,6 +115,19 @@ def find_pictures(
 
     Says at the end, on standard error, what it passed over by suffix; not without ``tell``.
     """
+    return _find(paths, SUFFIXES, all_files=all_files, tell=tell)
+
+
+def find_videos(
+    paths: Iterable[Path], *, all_files: bool = False, tell: bool = True
+) -> Iterator[str]:
+    """Yield files as they are, and the videos below folders, as `find_pictures` does."""
+    return _find(paths, VIDEO_SUFFIXES, all_files=all_files, tell=tell)
+
+
+def _find(
+    paths: Iterable[Path], suffixes: Collection[str], *, all_files: bool, tell: bool
+) -> Iterator[str]:
     skipped: Counter[str] = Counter()
     for path in paths:
         if not path.is_dir():
@@ -119,7 +138,7 @@ def find_pictures(
             subfolders.sort()
             for name in sorted(names):
                 suffix = Path(name).suffix.lower()
-                if all_files or suffix in SUFFIXES:
+                if all_files or suffix in suffixes:
                     yield str(Path(folder, name))
                 else:
                     skipped[suffix or "none"] += 1

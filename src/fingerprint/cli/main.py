@@ -25,6 +25,7 @@ _COMMANDS = {
     "demo": "Index photographs, edit them, and find them again.",
     "hash": "Hash pictures.",
     "index": "Keep hashes under ids and look up what is near.",
+    "video": "Hash videos, and find which seconds of one are in another.",
     "warmup": "Compile the kernels, so that nobody waits for it later.",
 }
 
