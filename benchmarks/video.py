@@ -26,7 +26,7 @@ from benchmarks.measurement import (
     tell_nobody,
 )
 from benchmarks.paired import compare
-from fingerprint.algorithms import get_algorithm
+from fingerprint.algorithms import HashAlgorithm, get_algorithm
 from fingerprint.evaluate.video_synthesis import generate_video
 from fingerprint.hash_arrays import HashArray
 from fingerprint.media.video import open_video
@@ -39,7 +39,6 @@ from fingerprint.video.tmk import hash_tmk
 
 if TYPE_CHECKING:
     from benchmarks.settings import Settings
-    from fingerprint.algorithms import HashAlgorithm
     from fingerprint.media.video_frame import VideoFrame
 
 __all__ = ["run"]
@@ -84,6 +83,8 @@ def _videos(settings: Settings) -> list[Path]:
     if folder:
         names = ("pattern-hd-no-bar.mp4", "chair-20-sd-bar.mp4")
         found += [p for p in (Path(folder, "tmk-videos", name) for name in names) if p.is_file()]
+    if not isinstance(found, HashAlgorithm):
+        raise TypeError("pdq: expected an algorithm of one hash")
     return found
 
 
@@ -110,7 +111,9 @@ def _decode(path: Path, each: Callable[[VideoFrame], object]) -> int:
 
 
 def _pdq() -> HashAlgorithm:
-    found: Any = get_algorithm("pdq")
+    found = get_algorithm("pdq")
+    if not isinstance(found, HashAlgorithm):
+        raise TypeError("pdq: expected an algorithm of one hash")
     return found
 
 

@@ -16,7 +16,7 @@ from fingerprint.hash_arrays import HashArray
 from fingerprint.results import VideoMatch
 from fingerprint.video import VideoHash
 from fingerprint.video.alignment import match_videos
-from fingerprint.video.evidence import is_enough
+from fingerprint.video.evidence import ENOUGH_BITS, weigh
 from fingerprint.video.pairs import find_pairs, query_views
 
 STEP_S = 0.1
@@ -269,7 +269,8 @@ def test_evidence_grows_with_likeness_length_and_rarity() -> None:
         distance: int, n: int, *, chance: float = 0.5, length_s: float = 0.0, moved: float = 1.0
     ) -> bool:
         distances = np.full(n, distance, np.int32)
-        return is_enough(distances, n, length_s or n / 2, chance, moved, 256, is_most=False)
+        said = weigh(distances, n, length_s or n / 2, chance, moved, 256, is_most=False)
+        return said >= ENOUGH_BITS
 
     assert enough(2, 4)
     assert not enough(2, 2)

@@ -43,7 +43,7 @@ def segment(
     query: tuple[float, float], reference: tuple[float, float], transform: str = "identity"
 ) -> VideoSegment:
     speed = (reference[1] - reference[0]) / (query[1] - query[0])
-    return VideoSegment(*query, *reference, speed, 0.9, 20, 3.5, transform)
+    return VideoSegment(*query, *reference, speed, 0.9, 50.0, 20, 3.5, transform)
 
 
 def match(*segments: VideoSegment) -> VideoMatch:

@@ -228,7 +228,7 @@ def test_a_distance_that_is_none(wrong: Any) -> None:
 def test_importing_it_loads_nothing_heavy() -> None:
     script = (
         "import sys; from fingerprint.video.video_hash import VideoHash; "
-        "import fingerprint.video.vpdq; "
+        "import fingerprint.video.vpdq_exchange; "
         "print({'numba', 'av', 'cv2', 'PIL', 'scipy'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

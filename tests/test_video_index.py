@@ -35,6 +35,7 @@ from fingerprint.errors import (
     IndexFormatError,
     IndexLockedError,
     LowQualityWarning,
+    TruncatedSearchWarning,
     UnknownIdError,
     UnsupportedOperationError,
 )
@@ -394,7 +395,8 @@ def test_the_best_candidates_are_compared_and_common_frames_say_little() -> None
     for i in range(40):  # All have shots 7 and 8, as a channel's opening.
         index.add(f"same opening {i}", video([7, 8, i % 4], noise=3, seed=i))
     index.add("copy", video([5], noise=14, seed=99))
-    found = index.search(video([7, 8, 5], noise=3, seed=100), candidates=1)
+    with pytest.warns(TruncatedSearchWarning, match="41 videos"):
+        found = index.search(video([7, 8, 5], noise=3, seed=100), candidates=1)
     assert [match.id for match in found] == ["copy"]
     assert len(index.search(video([7, 8, 5]))) == 41
 

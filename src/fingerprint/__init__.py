@@ -1,4 +1,4 @@
-"""Recognise known images again: perceptual hashes and exact near-duplicate look-up.
+"""Recognise known images and videos again: perceptual hashes and exact near-duplicate look-up.
 
 The names below are the public API; each is loaded on first use, so that
 ``import fingerprint`` costs nothing.
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         LowQualityWarning,
         MaintenanceWarning,
         MissingExtraError,
+        TruncatedSearchWarning,
         UnknownAlgorithmError,
         UnknownIdError,
         UnsupportedOperationError,
@@ -56,11 +57,35 @@ if TYPE_CHECKING:
         cluster,
         get_backend,
     )
-    from fingerprint.media import DEFAULT_LIMITS, Limits, Pixels, decode, decode_frames
-    from fingerprint.results import Failure, HashBatch, HashedImage, Match, VerifyReport
+    from fingerprint.media import (
+        DEFAULT_LIMITS,
+        DEFAULT_VIDEO_LIMITS,
+        Limits,
+        Pixels,
+        VideoLimits,
+        decode,
+        decode_frames,
+    )
+    from fingerprint.results import (
+        Failure,
+        HashBatch,
+        HashedImage,
+        Match,
+        VerifyReport,
+        VideoMatch,
+        VideoSegment,
+    )
+    from fingerprint.video import (
+        VideoHash,
+        VideoIndex,
+        hash_video,
+        hash_videos,
+        match_frames,
+        match_videos,
+    )
     from fingerprint.warming import warmup
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 _HOME = {
     "algorithms": (
@@ -85,6 +110,7 @@ _HOME = {
         "LowQualityWarning",
         "MaintenanceWarning",
         "MissingExtraError",
+        "TruncatedSearchWarning",
         "UnknownAlgorithmError",
         "UnknownIdError",
         "UnsupportedOperationError",
@@ -101,8 +127,32 @@ _HOME = {
         "cluster",
         "get_backend",
     ),
-    "media": ("DEFAULT_LIMITS", "Limits", "Pixels", "decode", "decode_frames"),
-    "results": ("Failure", "HashBatch", "HashedImage", "Match", "VerifyReport"),
+    "media": (
+        "DEFAULT_LIMITS",
+        "DEFAULT_VIDEO_LIMITS",
+        "Limits",
+        "Pixels",
+        "VideoLimits",
+        "decode",
+        "decode_frames",
+    ),
+    "results": (
+        "Failure",
+        "HashBatch",
+        "HashedImage",
+        "Match",
+        "VerifyReport",
+        "VideoMatch",
+        "VideoSegment",
+    ),
+    "video": (
+        "VideoHash",
+        "VideoIndex",
+        "hash_video",
+        "hash_videos",
+        "match_frames",
+        "match_videos",
+    ),
     "warming": ("warmup",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
@@ -120,6 +170,7 @@ __all__ = [  # noqa: RUF022 - grouped by module
     "LowQualityWarning",
     "MaintenanceWarning",
     "MissingExtraError",
+    "TruncatedSearchWarning",
     "UnknownAlgorithmError",
     "UnknownIdError",
     "UnsupportedOperationError",
@@ -146,8 +197,10 @@ __all__ = [  # noqa: RUF022 - grouped by module
     "cluster",
     "get_backend",
     "DEFAULT_LIMITS",
+    "DEFAULT_VIDEO_LIMITS",
     "Limits",
     "Pixels",
+    "VideoLimits",
     "decode",
     "decode_frames",
     "Failure",
@@ -155,6 +208,14 @@ __all__ = [  # noqa: RUF022 - grouped by module
     "HashedImage",
     "Match",
     "VerifyReport",
+    "VideoMatch",
+    "VideoSegment",
+    "VideoHash",
+    "VideoIndex",
+    "hash_video",
+    "hash_videos",
+    "match_frames",
+    "match_videos",
     "warmup",
 ]
 

@@ -38,6 +38,7 @@ __all__ = [
     "LowQualityWarning",
     "MaintenanceWarning",
     "MissingExtraError",
+    "TruncatedSearchWarning",
     "UnknownAlgorithmError",
     "UnknownIdError",
     "UnsupportedOperationError",
@@ -234,6 +235,10 @@ class MissingExtraError(FingerprintError, ImportError):
 
 class LowQualityWarning(UserWarning):
     """A hash carries too little information for its distances to mean anything."""
+
+
+class TruncatedSearchWarning(UserWarning):
+    """More candidates were found than were to be looked at: there may be further matches."""
 
 
 class MaintenanceWarning(UserWarning):

@@ -66,6 +66,9 @@ class VideoSegment:
     score : float
         0 to 1: the share of the query's frames in it that match, times how alike they
         are.
+    evidence : float
+        Bits of likelihood that it is a copy, rather than a similar scene; see
+        `fingerprint.match_videos`. More than a few tens are beyond doubt.
     frames : int
         Distinct frames of the query that match.
     mean_distance : float
@@ -81,6 +84,7 @@ class VideoSegment:
     reference_end_s: float
     speed: float
     score: float
+    evidence: float
     frames: int
     mean_distance: float
     transform: str = "identity"

@@ -13,7 +13,7 @@ from fingerprint.index import Index, get_backend
 from fingerprint.video.alignment import match_videos
 from fingerprint.video.hashing import hash_video
 from fingerprint.video.tmk import hash_tmk, tmk_match
-from fingerprint.video.vpdq import vpdq_match
+from fingerprint.video.vpdq_exchange import vpdq_match
 
 __all__ = ["warmup"]
 

@@ -16,7 +16,7 @@ ODD_SHARE = 50
 
 
 @kernel
-def _is_border_row(rows: Any, y: int, first: int, last: int, value: int, tolerance: int) -> bool:
+def _is_border_row(rows: Any, y: int, first: int, last: int, value: Any, tolerance: int) -> bool:
     most = (last - first) // ODD_SHARE
     odd = 0
     for x in range(first, last):
@@ -28,7 +28,7 @@ def _is_border_row(rows: Any, y: int, first: int, last: int, value: int, toleran
 
 
 @kernel
-def _is_border_column(rows: Any, x: int, first: int, last: int, value: int, tolerance: int) -> bool:
+def _is_border_column(rows: Any, x: int, first: int, last: int, value: Any, tolerance: int) -> bool:
     most = (last - first) // ODD_SHARE
     odd = 0
     for y in range(first, last):

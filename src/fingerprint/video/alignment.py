@@ -19,7 +19,15 @@ from fingerprint.algorithms import get_algorithm
 from fingerprint.errors import UnknownAlgorithmError
 from fingerprint.hashes import require_same_kind
 from fingerprint.results import VideoMatch, VideoSegment
-from fingerprint.video.evidence import Span, Track, chance_of_others, is_enough, movement, track_of
+from fingerprint.video.evidence import (
+    ENOUGH_BITS,
+    Span,
+    Track,
+    chance_of_others,
+    movement,
+    track_of,
+    weigh,
+)
 from fingerprint.video.pairs import TRANSFORMS, Pairs, find_pairs
 
 if TYPE_CHECKING:
@@ -82,6 +90,7 @@ def match_videos(
     *,
     radius: int | None = None,
     mirrored: bool = True,
+    min_evidence: float = ENOUGH_BITS,
     id: str = "",  # noqa: A002 - the field's own name
     metadata: Metadata | None = None,
 ) -> VideoMatch:
@@ -100,6 +109,9 @@ def match_videos(
         one by default.
     mirrored : bool
         Also look for the query with left and right exchanged (PDQ only).
+    min_evidence : float
+        Bits of likelihood that a segment needs (`VideoSegment.evidence`). Less finds more
+        of what is badly damaged, and other clips of the same place.
     id, metadata : str and mapping, optional
         What the match says of the reference.
 
@@ -119,7 +131,7 @@ def match_videos(
         raise ValueError(f"radius: expected 0 to {query.hashes.bits}, got {reach}")
     short, other = query.collapsed(), reference.collapsed()
     pairs = find_pairs(short, other, reach, mirrored=mirrored)
-    return align(short, other, pairs, reach, id=id, metadata=metadata)
+    return align(short, other, pairs, reach, min_evidence, id=id, metadata=metadata)
 
 
 def align(
@@ -127,6 +139,7 @@ def align(
     reference: VideoHash,
     pairs: Pairs,
     radius: int,
+    min_evidence: float = ENOUGH_BITS,
     *,
     id: str = "",  # noqa: A002
     metadata: Metadata | None = None,
@@ -134,7 +147,7 @@ def align(
     """Find the segments that pairs of matching rows make; see `match_videos`."""
     tracks = track_of(query), track_of(reference)
     segments = sorted(
-        _segments(*tracks, pairs, radius, query.hashes.bits), key=lambda s: s.query_start_s
+        _segments(*tracks, pairs, radius, min_evidence), key=lambda s: s.query_start_s
     )
     return VideoMatch(
         id=id,
@@ -151,7 +164,7 @@ def align(
 
 
 def _segments(
-    query: Track, reference: Track, pairs: Pairs, radius: int, bits: int
+    query: Track, reference: Track, pairs: Pairs, radius: int, min_evidence: float
 ) -> Iterator[VideoSegment]:
     # Steep: neighbours in time are alike, too, and must not outvote the frame itself.
     weight = 0.05 + (1.0 - pairs.distances / (radius + 1.0)) ** 2
@@ -166,10 +179,10 @@ def _segments(
             return
         left[near] = False
         for run in _runs(query, pairs, near):
-            segment = _segment(query, reference, pairs, run, line, bits)
+            segment = _segment(query, reference, pairs, run, line, min_evidence)
             if segment is not None:
                 left[_inside(query, reference, pairs, segment)] = False
-                left[_worse(pairs, run, _GHOST_BITS * bits)] = False
+                left[_worse(pairs, run, _GHOST_BITS * query.hashes.bits)] = False
                 yield segment
 
 
@@ -260,9 +273,10 @@ def _runs(query: Track, pairs: Pairs, near: I64) -> Iterator[I64]:
 
 
 def _segment(
-    query: Track, reference: Track, pairs: Pairs, run: I64, line: _Line, bits: int
+    query: Track, reference: Track, pairs: Pairs, run: I64, line: _Line, min_evidence: float
 ) -> VideoSegment | None:
     """Return what a run of pairs amounts to; None when that is too little."""
+    bits = query.hashes.bits
     rows, first = np.unique(pairs.query_rows[run], return_index=True)
     between = max(len(rows), int(query.usable[rows[0] : rows[-1] + 1].sum()))
     is_most = len(rows) >= WHOLE_SHARE * max(1, int(query.usable.sum()))
@@ -276,7 +290,8 @@ def _segment(
     chance = chance_of_others(query, reference, pairs, span, 2 * _reach_s(reference))
     moved = movement(reference, span.at(start_s), span.at(end_s))
     length_s = end_s - start_s
-    if not is_enough(distances, between, length_s, chance, moved, bits, is_most=is_most):
+    evidence = weigh(distances, between, length_s, chance, moved, bits, is_most=is_most)
+    if evidence < min_evidence:
         return None
     mean = float(distances.mean())
     transforms = np.bincount(pairs.transforms[run], minlength=len(TRANSFORMS))
@@ -287,6 +302,7 @@ def _segment(
         reference_end_s=min(reference.duration_s, span.at(end_s)),
         speed=line.speed,
         score=len(rows) / between * (1.0 - mean / (bits / 2)),
+        evidence=evidence,
         frames=len(rows),
         mean_distance=mean,
         transform=TRANSFORMS[int(transforms.argmax())],

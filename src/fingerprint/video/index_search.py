@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from fingerprint.errors import TruncatedSearchWarning
 from fingerprint.hash_arrays import HashArray
 from fingerprint.video.alignment import MIN_FRAMES, WHOLE_SHARE, align, match_videos
 from fingerprint.video.frame_matches import FrameMatch, spans_of
@@ -30,8 +32,9 @@ class Wanted(NamedTuple):
     """What a search is to return: the best of at most so many candidates that are accepted."""
 
     accepts: Accepts | None
-    candidates: int
+    candidates: int | None
     top: int | None
+    min_evidence: float
 
 
 class QueryFrames(NamedTuple):
@@ -95,13 +98,19 @@ def search_videos(
     looked_at = 0
     for i, place in enumerate(candidates.videos.tolist()):
         if looked_at == wanted.candidates:
+            warnings.warn(
+                f"{len(candidates.videos)} videos have frames in common with the query; the "
+                f"{looked_at} with the most were compared: candidates=None compares all",
+                TruncatedSearchWarning,
+                stacklevel=5,
+            )
             break
         video = commit.video(place)
         if wanted.accepts is not None and not wanted.accepts(video.entry.metadata):
             continue
         looked_at += 1
         mine = candidates.order[candidates.starts[i] : candidates.stops[i]]
-        match = _aligned(commit, video, query, hits, mine, radius)
+        match = _aligned(commit, video, query, hits, mine, radius, wanted.min_evidence)
         if match:
             found.append((-match.score, -match.query_coverage, place, match))
     return [match for *_, match in sorted(found, key=lambda one: one[:3])][: wanted.top]
@@ -142,6 +151,7 @@ def _aligned(
     hits: FrameHits,
     mine: I64,
     radius: int,
+    min_evidence: float,
 ) -> VideoMatch:
     """Return what `match_videos` says of a query and a video, from what was found already."""
     name, reference, metadata = video.entry.id, video.entry.video_hash, video.entry.metadata
@@ -151,6 +161,7 @@ def _aligned(
             reference,
             radius=radius,
             mirrored=query.mirrored,
+            min_evidence=min_evidence,
             id=name,
             metadata=metadata,
         )
@@ -162,7 +173,9 @@ def _aligned(
         hits.distances[mine],
         query.transforms[owners],
     )
-    return align(query.video_hash, reference, pairs, radius, id=name, metadata=metadata)
+    return align(
+        query.video_hash, reference, pairs, radius, min_evidence, id=name, metadata=metadata
+    )
 
 
 def search_image(

@@ -11,6 +11,7 @@ import numpy as np
 from fingerprint.errors import LowQualityWarning
 from fingerprint.index.entries import incompatible
 from fingerprint.index.queries import Query, Where, filter_of, queries_of
+from fingerprint.video.evidence import ENOUGH_BITS
 from fingerprint.video.frame_matches import FrameMatch
 from fingerprint.video.index_frames import Frames
 from fingerprint.video.index_records import VideoEntry
@@ -46,8 +47,9 @@ class VideoSearchable:
         radius: int | None = None,
         top: int | None = None,
         mirrored: bool = True,
+        min_evidence: float = ENOUGH_BITS,
         where: Where | None = None,
-        candidates: int = 50,
+        candidates: int | None = 200,
     ) -> list[VideoMatch]:
         """Find the videos that a query has stretches in common with, and where these are.
 
@@ -58,7 +60,7 @@ class VideoSearchable:
         Parameters
         ----------
         query : VideoHash
-            Sampled like the videos of the index.
+            Sampled by time, one or more frames a second.
         radius : int, optional
             Bits, inclusive, within which two frames look alike; the algorithm's published
             one by default.
@@ -66,11 +68,13 @@ class VideoSearchable:
             At most so many results; all by default.
         mirrored : bool
             Also look for the query with left and right exchanged (PDQ only).
+        min_evidence : float
+            As for `match_videos`.
         where : mapping or callable, optional
             As for `fingerprint.Index.within`: which videos are wanted, by metadata.
-        candidates : int
-            So many videos, those with the most frames in common, are compared in the
-            order of time: the greater part of the time of a query that is found in many.
+        candidates : int, optional
+            At most so many videos, those with the most frames in common, are compared in
+            the order of time, which takes a few milliseconds each; None: all.
 
         Returns
         -------
@@ -81,6 +85,8 @@ class VideoSearchable:
         -----
         LowQualityWarning
             No frame of the query has enough in it to be looked up.
+        TruncatedSearchWarning
+            There were more candidates; some that match may be missing.
 
         Raises
         ------
@@ -93,7 +99,8 @@ class VideoSearchable:
         """
         if query.kind != self._frames.kind:
             raise incompatible(self._frames.kind, query.kind)
-        wanted = Wanted(filter_of(where), _count("candidates", candidates), _top(top))
+        most = None if candidates is None else _count("candidates", candidates)
+        wanted = Wanted(filter_of(where), most, _top(top), min_evidence)
         reach = self._frames.reach(radius)
         asked = query_frames(query.collapsed(), self.min_quality, mirrored=mirrored)
         if len(query) and not len(asked.views):

@@ -14,6 +14,7 @@ import fingerprint as fp
 from fingerprint.cli.common import console, errors, printable, shown
 from fingerprint.cli.video.hashing import hash_videos, read_saved, tell_damage
 from fingerprint.cli.video.options import (
+    OF_REFERENCES,
     Options,
     mirror_option,
     radius_option,
@@ -54,7 +55,7 @@ class _Compared(NamedTuple):
     metavar="NAME",
     help="Hash algorithm; pdq, or that of a saved hash, by default.",
 )
-@video_options
+@video_options(OF_REFERENCES)
 @radius_option
 @mirror_option
 @click.option(

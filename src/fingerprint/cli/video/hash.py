@@ -16,7 +16,7 @@ from fingerprint.cli.common import (
     report_failures,
 )
 from fingerprint.cli.video.hashing import hash_videos, tell_damage
-from fingerprint.cli.video.options import Options, video_options, videos_argument
+from fingerprint.cli.video.options import OF_QUERIES, Options, video_options, videos_argument
 from fingerprint.cli.video.saving import Folder
 from fingerprint.video import VideoHash, write_vpdq_text
 from fingerprint.video.batch import HashedVideo
@@ -27,7 +27,7 @@ __all__ = ["hash_"]
 @click.command(name="hash")
 @videos_argument
 @algorithm_option
-@video_options
+@video_options(OF_QUERIES)
 @click.option("--digests", is_flag=True, help="MD5, SHA-1 and SHA-256 of the files as well.")
 @click.option("--collapse", is_flag=True, help="One row for frames in a row that look the same.")
 @click.option("--all-files", is_flag=True, help="In folders, try files of any suffix.")

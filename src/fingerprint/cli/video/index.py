@@ -32,7 +32,7 @@ from fingerprint.cli.index.options import (
     segments_text,
 )
 from fingerprint.cli.video.hashing import hash_videos, read_saved, tell_damage
-from fingerprint.cli.video.options import Options, video_options, videos_argument
+from fingerprint.cli.video.options import OF_REFERENCES, Options, video_options, videos_argument
 from fingerprint.video.batch import HashedVideo
 from fingerprint.video.index import VideoIndex
 
@@ -67,7 +67,7 @@ def create(index_path: Path, algorithm: str, backend: str) -> None:
 @index.command()
 @index_argument
 @videos_argument
-@video_options
+@video_options(OF_REFERENCES)
 @click.option("--all-files", is_flag=True, help="In folders, try files of any suffix.")
 @click.option(
     "--existing",

@@ -12,6 +12,8 @@ from fingerprint.media import VideoLimits
 from fingerprint.video.sampling import parse_sampling
 
 __all__ = [
+    "OF_QUERIES",
+    "OF_REFERENCES",
     "Options",
     "mirror_option",
     "radius_option",
@@ -74,16 +76,11 @@ def _checked_sample(_: click.Context, option: click.Parameter, text: str) -> str
     return text
 
 
+OF_QUERIES = "every:0.5"
+OF_REFERENCES = "changes:16"
+"""A frame whenever the picture has moved: some of them is near whatever a query samples."""
+
 _OPTIONS = (
-    click.option(
-        "--sample",
-        default="every:0.5",
-        show_default=True,
-        metavar="RULE",
-        callback=_checked_sample,
-        help="Which frames: every:SECONDS, vpdq:SECONDS (the reference's frame counting), "
-        "keyframes (fast; not to find seconds), scenes, changes:BITS.",
-    ),
     click.option(
         "--fidelity",
         type=click.Choice(["exact", "fast"]),
@@ -128,8 +125,22 @@ _OPTIONS = (
 )
 
 
-def video_options(command: F) -> F:
-    """Add the options that `Options` is made of."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+def video_options(sample: str) -> Callable[[F], F]:
+    """Add the options that `Options` is made of; ``sample`` is the rule by default."""
+    rule = click.option(
+        "--sample",
+        default=sample,
+        show_default=True,
+        metavar="RULE",
+        callback=_checked_sample,
+        help="Which frames: every:SECONDS, vpdq:SECONDS (the reference's frame counting), "
+        "keyframes (fast; not to find seconds), scenes, changes:BITS (whenever the picture "
+        "has moved: best for what is looked for).",
+    )
+
+    def add(command: F) -> F:
+        for option in (*reversed(_OPTIONS), rule):
+            command = option(command)
+        return command
+
+    return add

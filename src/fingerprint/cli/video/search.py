@@ -22,6 +22,7 @@ from fingerprint.cli.index.options import index_argument, key_value_option, resi
 from fingerprint.cli.video.finding import Findings, Found
 from fingerprint.cli.video.hashing import hash_videos, read_saved, tell_damage
 from fingerprint.cli.video.options import (
+    OF_QUERIES,
     Options,
     mirror_option,
     radius_option,
@@ -44,7 +45,7 @@ __all__ = ["search"]
 @click.command()
 @index_argument
 @videos_argument
-@video_options
+@video_options(OF_QUERIES)
 @radius_option
 @mirror_option
 @click.option("--top", type=click.IntRange(1), help="At most so many matches each, the best.")
