@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -59,3 +59,50 @@ def raw(
 def frames_of(source: Any, **options: Any) -> list[VideoFrame]:
     with open_video(source, **options) as reader:
         return list(reader.frames())
+
+
+def long_video(count: int, size: tuple[int, int] = (128, 72)) -> bytes:
+    """Return a Matroska file of so many frames: one shot again and again."""
+    shot = raw(pictures(11, 300, size), "yuv420p", "mp4", codec="libx264")
+    out = io.BytesIO()
+    with av.open(io.BytesIO(shot), "r") as source, av.open(out, "w", format="matroska") as file:
+        stream = source.streams.video[0]
+        copy = file.add_stream_from_template(stream)
+        packets = [p for p in source.demux(stream) if p.size]
+        times = [(p.pts, p.dts) for p in packets]
+        base = stream.time_base
+        assert base is not None
+        for turn in range(count // len(packets)):
+            later = round(turn * len(packets) / 30 / base)
+            for packet, (pts, dts) in zip(packets, times, strict=True):
+                assert pts is not None
+                assert dts is not None
+                packet.pts, packet.dts, packet.time_base = pts + later, dts + later, base
+                packet.stream = copy
+                file.mux(packet)
+    return out.getvalue()
+
+
+class NoSeek:
+    """A file that is read from the beginning to the end."""
+
+    def __init__(self, data: bytes, most: int = 5000) -> None:
+        self._file = io.BytesIO(data)
+        self._most = most
+
+    def read(self, size: int = -1) -> bytes:
+        return self._file.read(min(size, self._most))
+
+
+class Bad(io.BytesIO):
+    """A file that does something else after so many bytes."""
+
+    def __init__(self, data: bytes, after: int, act: Callable[[bytes], Any]) -> None:
+        super().__init__(data)
+        self._after = after
+        self._act = act
+
+    def read(self, size: int | None = -1) -> bytes:
+        at = self.tell()
+        data = super().read(size)
+        return data if at < self._after else self._act(data)

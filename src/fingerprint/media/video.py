@@ -248,13 +248,11 @@ class VideoReader:
         return own_s or max(0.0, (self._container.duration or 0) / 1e6)
 
     def _check_refusal(self, error: Exception) -> None:
-        """Raise LimitExceededError where the decoder, which knows our limit, refused a size.
-
-        It forgets the size that it refuses.
-        """
+        """Raise LimitExceededError where the decoder, which knows our limit, refused a size."""
         context = self._stream.codec_context
+        self._check_size(context.width, context.height)
         if getattr(error, "errno", 0) == errno.EINVAL and not context.width:
-            most = self._limits.max_pixels
+            most = self._limits.max_pixels  # Some forget the size that they refuse.
             raise LimitExceededError(self._name, "max_pixels", most + 1, most) from error
 
     def _check_size(self, width: int, height: int) -> None:

@@ -109,8 +109,8 @@ class DigestingReader:
         data = b""
         while True:
             try:
-                size = yield data
-                data = self._next(size)
+                while True:  # Interrupts are raised where loops turn, too.
+                    data = self._next((yield data))
             except GeneratorExit:
                 raise
             except BaseException as error:  # noqa: BLE001 - raise_failure raises it
