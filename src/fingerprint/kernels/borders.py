@@ -12,56 +12,62 @@ TOLERANCE = 10
 """Grey levels of 255 that a bar's pixels stray by; coding adds a few."""
 
 ODD_SHARE = 50
-"""One pixel in so many may be something else: a logo's corner, a speck."""
+"""One pixel in so many may be something else: a speck."""
+
+PATCH_SHARE = 4
+"""A logo in a bar is no longer than such a part of it."""
+
+PICTURE, PATCH, BAR = 0, 1, 2
 
 
 @kernel
-def _is_border_row(rows: Any, y: int, first: int, last: int, value: Any, tolerance: int) -> bool:
-    most = (last - first) // ODD_SHARE
-    odd = 0
-    for x in range(first, last):
-        if abs(np.int64(rows[y, x]) - value) > tolerance:
+def _line_kind(line: Any, colour: Any, tolerance: int) -> int:
+    """Return BAR for one colour, PATCH for one colour but for a short stretch, or PICTURE."""
+    n = line.size
+    value = np.int64(colour)  # numba's int() of a byte is unsigned.
+    most, longest = n // ODD_SHARE, n // PATCH_SHARE
+    odd, first = 0, -1
+    for x in range(n):
+        if abs(np.int64(line[x]) - value) > tolerance:
             odd += 1
-            if odd > most:
-                return False
-    return True
+            if first < 0:
+                first = x
+            if odd > most and x - first >= longest:
+                return PICTURE
+    return BAR if odd <= most else PATCH
 
 
 @kernel
-def _is_border_column(rows: Any, x: int, first: int, last: int, value: Any, tolerance: int) -> bool:
-    most = (last - first) // ODD_SHARE
-    odd = 0
-    for y in range(first, last):
-        if abs(np.int64(rows[y, x]) - value) > tolerance:
-            odd += 1
-            if odd > most:
-                return False
-    return True
+def _bar_width(lines: Any, colour: Any, tolerance: int) -> int:
+    """Return how many lines belong to the bar: up to its last line of one colour."""
+    width = 0
+    for y in range(lines.shape[0]):
+        kind = _line_kind(lines[y], colour, tolerance)
+        if kind == PICTURE:
+            break
+        if kind == BAR:
+            width = y + 1
+    return width
 
 
 @kernel
 def content_box(rows: Any, width: int, tolerance: int) -> tuple[int, int, int, int]:
     """Return top, bottom, left and right of what bars of one colour enclose.
 
-    A bar has the colour of its outer corner. Bottom and right are exclusive; all are 0
-    when there is nothing but one colour.
+    A bar has the colour of its outer corner; in it may be a logo, with the bar around it.
+    Bottom and right are exclusive; all are 0 when there is nothing but one colour.
     """
-    h = rows.shape[0]
-    top, bottom, left, right = 0, h, 0, width
-    value = np.int64(rows[0, 0])
-    while top < h and _is_border_row(rows, top, 0, width, value, tolerance):
-        top += 1
+    picture = rows[:, :width]
+    h = picture.shape[0]
+    top = _bar_width(picture, picture[0, 0], tolerance)
     if top == h:
         return 0, 0, 0, 0
-    value = np.int64(rows[h - 1, width - 1])
-    while bottom > top and _is_border_row(rows, bottom - 1, 0, width, value, tolerance):
-        bottom -= 1
-    value = np.int64(rows[top, 0])
-    while left < width and _is_border_column(rows, left, top, bottom, value, tolerance):
-        left += 1
-    value = np.int64(rows[bottom - 1, width - 1])
-    while right > left and _is_border_column(rows, right - 1, top, bottom, value, tolerance):
-        right -= 1
-    if right <= left or bottom <= top:
+    below = picture[top:][::-1]
+    bottom = h - _bar_width(below, below[0, width - 1], tolerance)
+    columns = picture[top:bottom].T
+    left = _bar_width(columns, columns[0, 0], tolerance)
+    if left == width:
         return 0, 0, 0, 0
+    beyond = columns[left:][::-1]
+    right = width - _bar_width(beyond, beyond[0, bottom - top - 1], tolerance)
     return top, bottom, left, right
