@@ -9,12 +9,10 @@ and more than once.
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fingerprint import kernels
 from fingerprint.algorithms import get_algorithm
 from fingerprint.errors import UnknownAlgorithmError
 from fingerprint.hashes import require_same_kind
@@ -28,12 +26,13 @@ from fingerprint.video.evidence import (
     track_of,
     weigh,
 )
+from fingerprint.video.lines import Line, best_line, distance_s, reach_of, runs, weights_of
 from fingerprint.video.pairs import TRANSFORMS, Pairs, find_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fingerprint.typing import F64, I32, I64, Bits, Metadata
+    from fingerprint.typing import I32, I64, Bits, Metadata
     from fingerprint.video.video_hash import VideoHash
 
 __all__ = ["MIN_FRAMES", "align", "default_radius", "match_videos"]
@@ -47,27 +46,10 @@ MIN_SHARE = 0.25
 WHOLE_SHARE = 0.8
 """Of the query's frames: a segment of this share needs no `MIN_FRAMES`."""
 
-MAX_GAP_S = 3.0
-"""Longest time without a matching frame inside of a segment."""
-
-SLOWEST, FASTEST = 0.5, 2.0
-_SPEEDS = np.exp(np.linspace(math.log(SLOWEST), math.log(FASTEST), 41))
-_SPEEDS[20] = 1.0
-_FINER = np.linspace(-0.02, 0.02, 21)
-_SLACK_S = 0.1
-_FIT_FRAMES = 6
-_FIT_S = 2.0
 _MAX_LINES = 200
-
 
 _GHOST_BITS = 8 / 256
 """A frame that is explained speaks for another place only if it is about as alike there."""
-
-
-class _Line(NamedTuple):
-    speed: float
-    offset_s: float
-    votes: float
 
 
 def default_radius(algorithm: str) -> int:
@@ -166,19 +148,18 @@ def align(
 def _segments(
     query: Track, reference: Track, pairs: Pairs, radius: int, min_evidence: float
 ) -> Iterator[VideoSegment]:
-    # Steep: neighbours in time are alike, too, and must not outvote the frame itself.
-    weight = 0.05 + (1.0 - pairs.distances / (radius + 1.0)) ** 2
+    weight = weights_of(pairs, radius, query.hashes.bits)
     left = np.ones(len(weight), np.bool_)
     for _ in range(_MAX_LINES):
         if not left.any():
             return
         alive = np.flatnonzero(left)
-        line = _best_line(query, reference, pairs, alive, weight)
-        near = alive[_distance_s(query, reference, pairs, alive, line) <= _reach_s(reference)]
+        line = best_line(query, reference, pairs, alive, weight)
+        near = alive[distance_s(query, reference, pairs, alive, line) <= reach_of(reference)]
         if not near.size:
             return
         left[near] = False
-        for run in _runs(query, pairs, near):
+        for run in runs(query, pairs, near):
             segment = _segment(query, reference, pairs, run, line, min_evidence)
             if segment is not None:
                 left[_inside(query, reference, pairs, segment)] = False
@@ -186,94 +167,8 @@ def _segments(
                 yield segment
 
 
-def _reach_s(reference: Track) -> float:
-    """How far from the line a frame of the reference may be that is shown on it."""
-    return _SLACK_S + reference.step_s / 2
-
-
-def _best_line(query: Track, reference: Track, pairs: Pairs, alive: I64, weight: F64) -> _Line:
-    reach_s = _reach_s(reference)
-    coarse = _loudest(query, reference, pairs, alive, weight, _SPEEDS, reach_s, reach_s / 2)
-    near = alive[
-        _distance_s(query, reference, pairs, alive, coarse)
-        <= reach_s + 0.02 * query.duration_s * coarse.speed
-    ]
-    finer = coarse.speed + _FINER * coarse.speed
-    line = _loudest(query, reference, pairs, near, weight, finer, reach_s, reach_s / 8)
-    on_it = near[_distance_s(query, reference, pairs, near, line) <= reach_s]
-    return _fitted(query, reference, pairs, on_it, weight, line)
-
-
-def _loudest(
-    query: Track,
-    reference: Track,
-    pairs: Pairs,
-    chosen: I64,
-    weight: F64,
-    speeds: F64,
-    tolerance_s: float,
-    step_s: float,
-) -> _Line:
-    """Return the line with most votes: of several, that nearest to true speed, in their middle."""
-    q, r = pairs.query_rows[chosen], pairs.reference_rows[chosen]
-    spans = query.start_s[q], query.end_s[q], reference.start_s[r], reference.end_s[r]
-    low = float((spans[2] - speeds.max() * spans[1]).min()) - tolerance_s
-    high = float((spans[3] - speeds.min() * spans[0]).max()) + tolerance_s
-    votes = np.zeros((len(speeds), int((high - low) / step_s) + 2))
-    kernels.alignment.vote(q, *spans, weight[chosen], speeds, tolerance_s, low, step_s, votes)
-    # A clip of a few seconds fits many speeds: the plain one unless another says more.
-    preferred = votes * (1.0 - 0.1 * np.abs(np.log2(speeds)))[:, None]
-    s, k = np.unravel_index(int(preferred.argmax()), votes.shape)
-    equal = votes[s] >= votes[s, k] * (1 - 1e-9)
-    end = int(k)
-    while end + 1 < len(equal) and equal[end + 1]:
-        end += 1
-    return _Line(float(speeds[s]), low + step_s * (int(k) + end) / 2, float(votes[s, k]))
-
-
-def _fitted(
-    query: Track, reference: Track, pairs: Pairs, near: I64, weight: F64, line: _Line
-) -> _Line:
-    """Lay the line through the nearest frame of each frame of the query.
-
-    Within the tolerance of the votes many lines are as good; the nearest frames tell more
-    exactly which of the reference is shown.
-    """
-    order = near[np.lexsort((pairs.distances[near], pairs.query_rows[near]))]
-    rows, first = np.unique(pairs.query_rows[order], return_index=True)
-    best = order[first]
-    at = (query.start_s[rows] + query.end_s[rows]) / 2
-    r = pairs.reference_rows[best]
-    shown = (reference.start_s[r] + reference.end_s[r]) / 2
-    span_s = float(np.ptp(at)) if at.size else 0.0
-    if len(rows) < _FIT_FRAMES or span_s < _FIT_S:
-        return line
-    slope, offset = np.polyfit(at, shown, 1, w=weight[best])
-    if abs(slope - 1) * span_s <= _reach_s(reference):
-        slope, offset = 1.0, np.average(shown - at, weights=weight[best] ** 2)
-    if not SLOWEST * 0.98 <= slope <= FASTEST * 1.02:
-        return line
-    return _Line(float(slope), float(offset), line.votes)
-
-
-def _distance_s(query: Track, reference: Track, pairs: Pairs, chosen: I64, line: _Line) -> F64:
-    """How far from being shown together the frames of each pair are on a line, in seconds."""
-    q, r = pairs.query_rows[chosen], pairs.reference_rows[chosen]
-    early = reference.start_s[r] - (line.speed * query.end_s[q] + line.offset_s)
-    late = line.speed * query.start_s[q] + line.offset_s - reference.end_s[r]
-    distance: F64 = np.maximum(np.maximum(early, late), 0.0)
-    return distance
-
-
-def _runs(query: Track, pairs: Pairs, near: I64) -> Iterator[I64]:
-    """Cut pairs along a line where the query shows too long something else."""
-    rows = pairs.query_rows[near]  # Ascending, as pairs are.
-    gap_s = query.start_s[rows[1:]] - query.end_s[rows[:-1]]
-    return iter(np.split(near, np.flatnonzero(gap_s > MAX_GAP_S + query.step_s) + 1))
-
-
 def _segment(
-    query: Track, reference: Track, pairs: Pairs, run: I64, line: _Line, min_evidence: float
+    query: Track, reference: Track, pairs: Pairs, run: I64, line: Line, min_evidence: float
 ) -> VideoSegment | None:
     """Return what a run of pairs amounts to; None when that is too little."""
     bits = query.hashes.bits
@@ -287,7 +182,7 @@ def _segment(
         return None
     distances: I32 = np.minimum.reduceat(pairs.distances[run], first)
     span = Span(start_s, end_s, line.speed, line.offset_s)
-    chance = chance_of_others(query, reference, pairs, span, 2 * _reach_s(reference))
+    chance = chance_of_others(query, reference, pairs, span, 2 * reach_of(reference))
     moved = movement(reference, span.at(start_s), span.at(end_s))
     length_s = end_s - start_s
     evidence = weigh(distances, between, length_s, chance, moved, bits, is_most=is_most)
@@ -310,7 +205,7 @@ def _segment(
 
 
 def _ends(
-    query: Track, reference: Track, pairs: Pairs, run: I64, line: _Line
+    query: Track, reference: Track, pairs: Pairs, run: I64, line: Line
 ) -> tuple[float, float]:
     """Return from when to when of the query a run goes: halfway to the samples beside it."""
     q, r = pairs.query_rows[run], pairs.reference_rows[run]
