@@ -121,11 +121,11 @@ class Hashing:
         As for `fingerprint.video.hash_video`.
     """
 
-    sample: str = "every:1"
+    sample: str = "every:0.5"
 
     def __call__(self, path: Path) -> VideoHash:
         """Hash a video."""
-        from fingerprint.video.hashing import hash_video
+        from fingerprint.video import hash_video
 
         # The processes that make the copies already take all processors.
         return hash_video(path, sample=self.sample, threads=1)
@@ -135,7 +135,7 @@ def index_matcher(
     references: Mapping[str, VideoHash],
 ) -> Callable[[VideoHash], list[tuple[str, list[Span]]]]:
     """Return an index of the references, at its default settings, as a matcher."""
-    from fingerprint.video.index import VideoIndex
+    from fingerprint.video import VideoIndex
 
     index = VideoIndex()
     index.add_many(list(references), references.values())
@@ -268,7 +268,7 @@ def faults_of(outcomes: Iterable[Outcome]) -> list[str]:
 @click.option("--generated", default=4, show_default=True, help="Generated originals.")
 @click.option("--edit", "edits", multiple=True, help="Only this edit; may be given several times.")
 @click.option("--query-sample", default="every:0.5", show_default=True)
-@click.option("--reference-sample", default="every:0.5", show_default=True)
+@click.option("--reference-sample", default="changes:16", show_default=True)
 @click.option("--seed", default=0, show_default=True)
 @click.option("--workers", default=2, show_default=True)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Markdown file.")
