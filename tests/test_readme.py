@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 
 import fingerprint
+from fingerprint.evaluate.video_clips import clip_of_file, write_clip
+from fingerprint.evaluate.video_synthesis import generate_video
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -21,7 +23,7 @@ def test_the_readme_example_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     monkeypatch.chdir(tmp_path)
     coarse = np.random.default_rng(5).integers(0, 256, (9, 12, 3), dtype=np.uint8)
     picture = Image.fromarray(coarse).resize((640, 480), Image.Resampling.BICUBIC)
@@ -44,6 +46,19 @@ def test_the_readme_example_runs(
     assert capsys.readouterr().out.startswith("broken.jpg broken.jpg: is not a picture")
     assert list(reader)[2:] == ["list:0", "list:1"]
     reader.close()
+    generate_video("known.mp4", 3, 10.0, (160, 90))
+    generate_video("other.mp4", 4, 8.0, (160, 90))
+    part = clip_of_file(Path("known.mp4")).between(2.0, 8.0)
+    write_clip(Path("upload.mp4"), clip_of_file(Path("other.mp4")).joined(part))
+    exec(blocks[2], names)
+    said, found = capsys.readouterr().out.splitlines()
+    stated = re.search(r"print\(fp.match_videos.*  # (.*)", blocks[2])
+    assert stated is not None
+    numbers = [[float(x) for x in re.findall(r"\d+\.\d", text)] for text in (said, stated[1])]
+    assert np.abs(np.subtract(*numbers)).max() <= 0.5, said
+    assert re.sub(r"\d+\.\d", "", said) == re.sub(r"\d+\.\d", "", stated[1])
+    assert found.startswith("case-3 ")
+    names["videos"].close()  # type: ignore[attr-defined]
 
 
 def modules() -> list[str]:

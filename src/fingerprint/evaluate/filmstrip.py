@@ -41,10 +41,11 @@ _TITLE_PX, _NOTE_PX, _CELL_PX = 20, 14, 13
 _ROWS = 14
 _COLUMNS: tuple[tuple[str, int, Anchor], ...] = (
     ("", 36, "left"),
-    ("in the query", 290, "left"),
-    ("in the reference", 290, "left"),
+    ("in the query", 250, "left"),
+    ("in the reference", 250, "left"),
     ("speed", 70, "right"),
     ("score", 80, "right"),
+    ("evidence", 90, "right"),
     ("frames", 90, "right"),
     ("mean distance", 140, "right"),
     ("query laid", 300, "left"),
@@ -140,6 +141,7 @@ def _cells(segment: VideoSegment) -> tuple[str, ...]:
         seconds_text(segment.reference_start_s, segment.reference_end_s),
         f"{segment.speed:.2f}×",
         f"{segment.score:.2f}",
+        f"{segment.evidence:.0f} bits",
         str(segment.frames),
         f"{segment.mean_distance:.1f} bits",
         LAID.get(segment.transform, segment.transform),

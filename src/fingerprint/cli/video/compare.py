@@ -16,6 +16,7 @@ from fingerprint.cli.video.hashing import hash_videos, read_saved, tell_damage
 from fingerprint.cli.video.options import (
     OF_REFERENCES,
     Options,
+    evidence_option,
     mirror_option,
     radius_option,
     thumbnails_option,
@@ -58,6 +59,7 @@ class _Compared(NamedTuple):
 @video_options(OF_REFERENCES)
 @radius_option
 @mirror_option
+@evidence_option
 @click.option(
     "--rule",
     type=click.Choice(sorted(VPDQ_RULES)),
@@ -80,6 +82,7 @@ def compare(
     algorithm: str | None,
     radius: int | None,
     mirrored: bool,
+    min_evidence: float,
     rule: str,
     with_tmk: bool,
     picture: Path | None,
@@ -99,7 +102,12 @@ def compare(
     if radius is not None and radius > query.video_hash.hashes.bits:
         raise click.UsageError(f"--radius: the hashes have {query.video_hash.hashes.bits} bits")
     match = match_videos(
-        query.video_hash, reference.video_hash, radius=radius, mirrored=mirrored, id=str(b)
+        query.video_hash,
+        reference.video_hash,
+        radius=radius,
+        mirrored=mirrored,
+        min_evidence=min_evidence,
+        id=str(b),
     )
     vpdq = None
     if query.video_hash.hashes.algorithm == "pdq":
@@ -227,7 +235,16 @@ def _names(a: Path, b: Path) -> tuple[str, str]:
 
 def _table(match: VideoMatch) -> Table:
     table = Table()
-    for heading in ("in A", "in B", "speed", "score", "frames", "mean distance", "A laid"):
+    for heading in (
+        "in A",
+        "in B",
+        "speed",
+        "score",
+        "evidence",
+        "frames",
+        "mean distance",
+        "A laid",
+    ):
         table.add_column(heading, justify="left" if heading == "A laid" else "right")
     for s in match.segments:
         table.add_row(
@@ -235,6 +252,7 @@ def _table(match: VideoMatch) -> Table:
             seconds_text(s.reference_start_s, s.reference_end_s),
             f"{s.speed:.2f}×",
             f"{s.score:.2f}",
+            f"{s.evidence:.0f} bits",
             str(s.frames),
             f"{s.mean_distance:.1f} bits",
             LAID.get(s.transform, s.transform),

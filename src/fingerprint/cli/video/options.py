@@ -9,12 +9,14 @@ from typing import Any, NamedTuple, Self, TypeVar
 import click
 
 from fingerprint.media import VideoLimits
+from fingerprint.video.evidence import ENOUGH_BITS
 from fingerprint.video.sampling import parse_sampling
 
 __all__ = [
     "OF_QUERIES",
     "OF_REFERENCES",
     "Options",
+    "evidence_option",
     "mirror_option",
     "radius_option",
     "thumbnails_option",
@@ -29,6 +31,15 @@ radius_option = click.option(
     "--radius",
     type=click.IntRange(0),
     help="Bits within which two frames look alike; the algorithm's by default.",
+)
+evidence_option = click.option(
+    "--min-evidence",
+    type=float,
+    default=ENOUGH_BITS,
+    show_default=True,
+    metavar="BITS",
+    help="Bits of likelihood that a stretch needs. Less finds more of what is badly damaged, "
+    "and other videos of the same place.",
 )
 mirror_option = click.option(
     "--no-mirror",

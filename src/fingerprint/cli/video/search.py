@@ -24,6 +24,7 @@ from fingerprint.cli.video.hashing import hash_videos, read_saved, tell_damage
 from fingerprint.cli.video.options import (
     OF_QUERIES,
     Options,
+    evidence_option,
     mirror_option,
     radius_option,
     thumbnails_option,
@@ -48,6 +49,7 @@ __all__ = ["search"]
 @video_options(OF_QUERIES)
 @radius_option
 @mirror_option
+@evidence_option
 @click.option("--top", type=click.IntRange(1), help="At most so many matches each, the best.")
 @key_value_option("--where", "Only what has metadata that say so.")
 @residency_option
@@ -82,6 +84,7 @@ def search(
     residency: Literal["mmap", "huge"],
     radius: int | None,
     mirrored: bool,
+    min_evidence: float,
     top: int | None,
     where: dict[str, Any],
     **given: Any,
@@ -118,6 +121,7 @@ def search(
                     findings.add(_of_still(index, picture, asking))
             else:
                 drawer = None if folder is None else _Drawer(folder, picture_format, thumbnails)
+                asking["min_evidence"] = min_evidence
                 for one in _hashed(files, index.algorithm, options):
                     findings.add(_in_videos(index, one, mirrored, asking))
                     if drawer is not None and not isinstance(one, fp.Failure):
