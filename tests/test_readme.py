@@ -55,7 +55,7 @@ def test_the_readme_example_runs(
     stated = re.search(r"print\(fp.match_videos.*  # (.*)", blocks[2])
     assert stated is not None
     numbers = [[float(x) for x in re.findall(r"\d+\.\d", text)] for text in (said, stated[1])]
-    assert np.abs(np.subtract(*numbers)).max() <= 0.5, said
+    assert np.abs(np.subtract(numbers[0], numbers[1])).max() <= 0.5, said
     assert re.sub(r"\d+\.\d", "", said) == re.sub(r"\d+\.\d", "", stated[1])
     assert found.startswith("case-3 ")
     names["videos"].close()  # type: ignore[attr-defined]
