@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import av
@@ -155,6 +156,34 @@ def test_recordings_one_after_another() -> None:
     assert np.diff(times) == pytest.approx(np.full(89, 1 / 30), abs=0.05)
     made = hash_video(one + one, sample="every:0.5")
     assert made.start_s == pytest.approx([0, 0.5, 1, 1.5, 2, 2.5, 89 / 30], abs=0.06)
+
+
+def with_sounds(count: int) -> bytes:
+    """Return a broadcast of a second with so many languages."""
+    out = io.BytesIO()
+    with av.open(out, "w", format="mpegts") as file:
+        video = file.add_stream("libx264", 30)
+        video.width, video.height, video.pix_fmt = 128, 96, "yuv420p"
+        sounds = [file.add_stream("mp2", 48000, layout="mono") for _ in range(count)]
+        for pixels in pictures(8, 30, (128, 96)):
+            file.mux(video.encode(av.VideoFrame.from_ndarray(pixels, "rgb24")))
+        file.mux(video.encode())
+        for sound in sounds:
+            for at in range(0, 46080, 1152):
+                samples = av.AudioFrame.from_ndarray(np.zeros((1, 1152), np.int16), "s16", "mono")
+                samples.sample_rate, samples.pts = 48000, at
+                file.mux(sound.encode(samples))
+            file.mux(sound.encode())
+    return out.getvalue()
+
+
+def test_streams_may_begin_later() -> None:
+    """PyAV looks for them in a list that it made before; what it finds there is chance."""
+    data = with_sounds(0) * 15 + with_sounds(40)
+    for threads in (0, 1):
+        made = hash_video(data, sample="every:0", threads=threads)
+        assert len(made) == 16 * 30
+        assert made.damage == ""
 
 
 def test_negative_times_begin_at_nothing() -> None:

@@ -40,6 +40,7 @@ CONTAINERS = (
 """FFmpeg's names of the containers that are read: none that names other files to open."""
 
 _BUFFER_NBYTES = 1 << 18
+_MAX_STREAMS = 256
 _SHORT_S = 0.5
 """Less video than the file states, by this much, is damage; containers round."""
 
@@ -193,9 +194,10 @@ class VideoReader:
             self._reader.check_progress()
             try:
                 packet = next(packets, None)
-            except av.FFmpegError as error:
+            except (av.FFmpegError, IndexError) as error:
                 self._reader.raise_failure()
-                self._note(f"it cannot be read to its end ({_reason(error)})")
+                if not isinstance(error, IndexError):  # PyAV's, for streams that begin later.
+                    self._note(f"it cannot be read to its end ({_reason(error)})")
                 yield None
                 return
             self._reader.raise_failure()
@@ -209,6 +211,8 @@ class VideoReader:
 
         try:
             return self._stream.codec_context.decode(packet)
+        except av.EOFError:  # It was emptied before.
+            return []
         except (av.FFmpegError, ValueError, RuntimeError) as error:
             self._check_refusal(error)
             self._note(f"some of it cannot be decoded ({_reason(error)})")
@@ -358,6 +362,7 @@ def _opened(reader: DigestingReader, name: str, limits: VideoLimits) -> InputCon
         "format_whitelist": ",".join(CONTAINERS),
         "protocol_whitelist": "none",
         "max_pixels": str(limits.max_pixels),
+        "max_streams": str(_MAX_STREAMS),
     }
     try:
         container = av.open(
