@@ -130,7 +130,11 @@ def test_odd_paths(tmp_path: Path, expected: fp.HashArray) -> None:
         assert caught.value.source == os.fspath(name)
 
 
-@pytest.mark.parametrize("source", [None, 5, [DATA], object(), np.zeros(5, np.uint8)], ids=repr)
+@pytest.mark.parametrize(
+    "source",
+    [None, 5, [DATA], object(), np.zeros(5, np.uint8)],
+    ids=["none", "int", "list", "object", "array"],
+)
 def test_other_things_are_no_source(source: Any) -> None:
     with pytest.raises((TypeError, fp.DecodeError)):
         hash_video(source)
