@@ -17,6 +17,11 @@ ODD_SHARE = 50
 PATCH_SHARE = 4
 """A logo in a bar is no longer than such a part of it."""
 
+SMEARED_LINES = 3
+SMEARED_SHARE = 0.25
+"""Coding smears the edge of the picture over the bar: up to so many lines that are closer
+to the bar's colour than so large a share of what the picture two lines on is."""
+
 PICTURE, PATCH, BAR = 0, 1, 2
 
 
@@ -38,8 +43,18 @@ def _line_kind(line: Any, colour: Any, tolerance: int) -> int:
 
 
 @kernel
+def _deviation(line: Any, colour: Any) -> float:
+    """Return how far a line's values are from a colour, on average."""
+    value = np.int64(colour)
+    total = 0
+    for x in range(line.size):
+        total += abs(np.int64(line[x]) - value)
+    return total / line.size
+
+
+@kernel
 def _bar_width(lines: Any, colour: Any, tolerance: int) -> int:
-    """Return how many lines belong to the bar: up to its last line of one colour."""
+    """Return how many lines belong to the bar: up to its last of one colour, and its smear."""
     width = 0
     for y in range(lines.shape[0]):
         kind = _line_kind(lines[y], colour, tolerance)
@@ -47,6 +62,15 @@ def _bar_width(lines: Any, colour: Any, tolerance: int) -> int:
             break
         if kind == BAR:
             width = y + 1
+    if width == 0:
+        return width
+    for _ in range(SMEARED_LINES):
+        if width + 2 >= lines.shape[0]:
+            break
+        within = _deviation(lines[width + 2], colour)
+        if _deviation(lines[width], colour) >= SMEARED_SHARE * within:
+            break
+        width += 1
     return width
 
 
