@@ -130,7 +130,8 @@ def test_a_loop_in_the_query_and_one_in_the_reference() -> None:
     twice = joined(played(SOURCE, 10, 20), played(SOURCE, 10, 20, seed=2))
     assert_close(match_videos(twice, SOURCE), (0, 10, 10, 20), (10, 20, 10, 20))
     once = joined(played(SOURCE, 10, 20, seed=3))
-    found = match_videos(once, twice)
+    with pytest.warns(fp.SparseSamplingWarning, match="0.5 s apart"):
+        found = match_videos(once, twice)
     assert sorted(np.round(one[2]) for one in spans(found)) == [0, 10]
 
 
@@ -142,16 +143,16 @@ def test_pictures_put_in_between_shift_what_follows() -> None:
 
 def test_frames_of_low_quality_are_no_evidence() -> None:
     n = 40
-    blank = video(np.zeros((n, 32), np.uint8), 0.5 * np.arange(n), quality=0)
+    blank = video(np.zeros((n, 32), np.uint8), 0.2 * np.arange(n), quality=0)
     assert not match_videos(blank, blank)
-    good = video(np.zeros((n, 32), np.uint8), 0.5 * np.arange(n), quality=100)
+    good = video(np.zeros((n, 32), np.uint8), 0.2 * np.arange(n), quality=100)
     assert match_videos(good, good)
 
 
 def test_a_still_is_judged_by_how_alike_it_is() -> None:
     picture = walk(5, 0.1).hashes.packed
-    still = video(np.repeat(picture, 8, axis=0), 0.5 * np.arange(8))
-    near = video(noisy(np.repeat(picture, 8, axis=0), 3, flips=5), 0.5 * np.arange(8))
+    still = video(np.repeat(picture, 8, axis=0), 0.2 * np.arange(8))
+    near = video(noisy(np.repeat(picture, 8, axis=0), 3, flips=5), 0.2 * np.arange(8))
     apart = video(noisy(np.repeat(picture, 8, axis=0)[:1].repeat(8, 0), 3, flips=24), near.start_s)
     assert match_videos(still, near)
     assert not match_videos(still, apart)
@@ -188,6 +189,26 @@ def test_shifts_are_found_and_swapping_transposes(before: int, start: int, lengt
     assert_close(there, (before, before + length, start, start + length))
     back = match_videos(SOURCE, query)
     assert_close(back, (start, start + length, before, before + length))
+
+
+@pytest.mark.parametrize("step", [2, 5, 10])
+def test_a_reference_that_others_sampled_by_time(step: int) -> None:
+    """Lists hold a frame a second: most of a dense query's frames lie between these."""
+    rows = np.arange(0, len(SOURCE), step)
+    sparse = video(SOURCE.hashes.packed[rows], SOURCE.start_s[rows], duration_s=60.0)
+    dense = walk(98, 10)
+    part = slice(200, 400)
+    packed = np.concatenate([dense.hashes.packed, noisy(SOURCE.hashes.packed[part], 5)])
+    query = video(packed, np.arange(len(packed)) * STEP_S)
+    assert_close(match_videos(query, sparse), (10, 30, 20, 40), within_s=1.2)
+    assert_close(match_videos(sparse, query), (20, 40, 10, 30), within_s=1.2)
+
+
+def test_what_is_no_video_hash_is_refused() -> None:
+    with pytest.raises(TypeError, match="query: expected a VideoHash, as hash_video returns it"):
+        match_videos("a.mp4", SOURCE)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="reference: expected a VideoHash"):
+        match_videos(SOURCE, SOURCE.hashes)  # type: ignore[arg-type]
 
 
 def test_a_reversed_clip_does_not_follow_a_line_forwards() -> None:

@@ -47,6 +47,9 @@ from fingerprint.video.index import VideoIndex
 from fingerprint.video.index_files import FRAMES, MARKER
 from tests.video_lists import N_SHOTS, compared, video
 
+# Its videos have a frame a second.
+pytestmark = pytest.mark.filterwarnings("ignore::fingerprint.SparseSamplingWarning")
+
 Model = dict[str, tuple[VideoHash, dict[str, Any]]]
 
 shots_of = st.lists(st.integers(0, N_SHOTS - 1), max_size=4)

@@ -76,4 +76,4 @@ def compared(
         for name, (one, metadata) in videos.items()
     ]
     # Equals stay in order of addition.
-    return sorted(filter(bool, found), key=lambda match: (-match.score, -match.query_coverage))
+    return sorted(filter(bool, found), key=lambda match: (-match.evidence, -match.query_coverage))

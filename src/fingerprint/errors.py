@@ -38,6 +38,7 @@ __all__ = [
     "LowQualityWarning",
     "MaintenanceWarning",
     "MissingExtraError",
+    "SparseSamplingWarning",
     "TruncatedSearchWarning",
     "UnknownAlgorithmError",
     "UnknownIdError",
@@ -235,6 +236,10 @@ class MissingExtraError(FingerprintError, ImportError):
 
 class LowQualityWarning(UserWarning):
     """A hash carries too little information for its distances to mean anything."""
+
+
+class SparseSamplingWarning(UserWarning):
+    """Two videos were compared that are both sampled too far apart to be sure of a match."""
 
 
 class TruncatedSearchWarning(UserWarning):

@@ -64,13 +64,13 @@ class VideoSegment:
     speed : float
         Seconds of the reference in a second of the query.
     score : float
-        0 to 1: the share of the query's frames in it that match, times how alike they
-        are.
+        0 to 1: the share of the frames in it that match, of the video that has fewer,
+        times how alike they are.
     evidence : float
         Bits of likelihood that it is a copy, rather than a similar scene; see
         `fingerprint.match_videos`. More than a few tens are beyond doubt.
     frames : int
-        Distinct frames of the query that match.
+        Distinct frames that match, of the video that has fewer of them there.
     mean_distance : float
         Of those, in bits.
     transform : str
@@ -121,6 +121,11 @@ class VideoMatch:
     query_coverage: float
     reference_coverage: float
     metadata: Metadata = field(default_factory=dict)
+
+    @property
+    def evidence(self) -> float:
+        """Of its likeliest segment, in bits; 0 without any."""
+        return max((one.evidence for one in self.segments), default=0.0)
 
     def __bool__(self) -> bool:
         """Whether anything matches."""

@@ -43,10 +43,10 @@ def _line_kind(line: Any, colour: Any, tolerance: int) -> int:
 
 
 @kernel
-def _deviation(line: Any, colour: Any) -> float:
+def _deviation(line: Any, colour: Any) -> Any:
     """Return how far a line's values are from a colour, on average."""
     value = np.int64(colour)
-    total = 0
+    total = np.int64(0)
     for x in range(line.size):
         total += abs(np.int64(line[x]) - value)
     return total / line.size

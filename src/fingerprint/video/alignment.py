@@ -9,12 +9,13 @@ and more than once.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import warnings
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from fingerprint.algorithms import get_algorithm
-from fingerprint.errors import UnknownAlgorithmError
+from fingerprint.errors import SparseSamplingWarning, UnknownAlgorithmError
 from fingerprint.hashes import require_same_kind
 from fingerprint.results import VideoMatch, VideoSegment
 from fingerprint.video.evidence import (
@@ -28,14 +29,17 @@ from fingerprint.video.evidence import (
 )
 from fingerprint.video.lines import Line, best_line, distance_s, reach_of, runs, weights_of
 from fingerprint.video.pairs import TRANSFORMS, Pairs, find_pairs
+from fingerprint.video.video_hash import VideoHash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fingerprint.typing import I32, I64, Bits, Metadata
-    from fingerprint.video.video_hash import VideoHash
 
 __all__ = ["MIN_FRAMES", "align", "default_radius", "match_videos"]
+
+SPARSE_S = 0.25
+"""Frames of a moving picture that are so far apart are strangers."""
 
 MIN_FRAMES = 3
 """Distinct frames that must follow a line; fewer only if they are most of the query."""
@@ -84,8 +88,9 @@ def match_videos(
     Parameters
     ----------
     query, reference : VideoHash
-        Sampled by time or by change, one to four frames a second: `every`, `changes`.
-        The finer of the two decides how exactly the ends of a stretch are found.
+        At least one of them sampled by `changes`, as `hash_video` does by default: two
+        videos that are both sampled by time see different moments, and where the picture
+        moves fast these are not alike.
     radius : int, optional
         Bits, inclusive, within which two frames look alike; the algorithm's published
         one by default.
@@ -102,11 +107,30 @@ def match_videos(
     VideoMatch
         With no segments, and false, when nothing is found.
 
+    Warns
+    -----
+    SparseSamplingWarning
+        Both are sampled by time, a quarter of a second apart or more.
+
     Raises
     ------
     IncompatibleHashError
         They are of different algorithms.
     """
+    for name, value in (("query", query), ("reference", reference)):
+        if not isinstance(value, VideoHash):
+            raise TypeError(
+                f"{name}: expected a VideoHash, as hash_video returns it, "
+                f"got {type(value).__name__}"
+            )
+    step_s = min(track_of(query).step_s, track_of(reference).step_s)
+    if step_s >= SPARSE_S and len(query) and len(reference):
+        warnings.warn(
+            f"both videos are sampled {step_s:.2g} s apart or more: where the picture moves, "
+            'what they share may be missed; hash one of them with sample="changes:16"',
+            SparseSamplingWarning,
+            stacklevel=2,
+        )
     require_same_kind(query.hashes, reference.hashes)
     reach = default_radius(query.hashes.algorithm) if radius is None else radius
     if not 0 <= reach <= query.hashes.bits:
@@ -159,7 +183,7 @@ def _segments(
         if not near.size:
             return
         left[near] = False
-        for run in runs(query, pairs, near):
+        for run in runs(query, reference, pairs, near):
             segment = _segment(query, reference, pairs, run, line, min_evidence)
             if segment is not None:
                 left[_inside(query, reference, pairs, segment)] = False
@@ -167,20 +191,39 @@ def _segments(
                 yield segment
 
 
+class _Witnesses(NamedTuple):
+    """Frames of one side that match, of how many in the stretch, and how far apart they are."""
+
+    n: int
+    between: int
+    distances: I32
+
+    @classmethod
+    def of(cls, track: Track, rows: I64, distances: I32) -> _Witnesses:
+        order = np.argsort(rows, kind="stable")
+        distinct, first = np.unique(rows[order], return_index=True)
+        usable = int(track.usable[distinct[0] : distinct[-1] + 1].sum())
+        nearest: I32 = np.minimum.reduceat(distances[order], first)
+        return cls(len(distinct), max(len(distinct), usable), nearest)
+
+
 def _segment(
     query: Track, reference: Track, pairs: Pairs, run: I64, line: Line, min_evidence: float
 ) -> VideoSegment | None:
     """Return what a run of pairs amounts to; None when that is too little."""
     bits = query.hashes.bits
-    rows, first = np.unique(pairs.query_rows[run], return_index=True)
-    between = max(len(rows), int(query.usable[rows[0] : rows[-1] + 1].sum()))
-    is_most = len(rows) >= WHOLE_SHARE * max(1, int(query.usable.sum()))
-    if len(rows) < MIN_SHARE * between or (len(rows) < MIN_FRAMES and not is_most):
-        return None
+    # The side with fewer frames is asked: most of the other's fall between its samples.
+    ours = _Witnesses.of(query, pairs.query_rows[run], pairs.distances[run])
+    theirs = _Witnesses.of(reference, pairs.reference_rows[run], pairs.distances[run])
+    n, between, distances = min(ours, theirs, key=lambda one: one.between)
     start_s, end_s = _ends(query, reference, pairs, run, line)
     if end_s <= start_s:
         return None
-    distances: I32 = np.minimum.reduceat(pairs.distances[run], first)
+    is_most = ours.n >= WHOLE_SHARE * max(1, int(query.usable.sum())) or (
+        n >= WHOLE_SHARE * between and end_s - start_s >= WHOLE_SHARE * query.duration_s
+    )
+    if n < MIN_SHARE * between or (n < MIN_FRAMES and not is_most):
+        return None
     span = Span(start_s, end_s, line.speed, line.offset_s)
     chance = chance_of_others(query, reference, pairs, span, 2 * reach_of(reference))
     moved = movement(reference, span.at(start_s), span.at(end_s))
@@ -196,9 +239,9 @@ def _segment(
         reference_start_s=min(reference.duration_s, max(0.0, span.at(start_s))),
         reference_end_s=min(reference.duration_s, span.at(end_s)),
         speed=line.speed,
-        score=len(rows) / between * (1.0 - mean / (bits / 2)),
+        score=n / between * (1.0 - mean / (bits / 2)),
         evidence=evidence,
-        frames=len(rows),
+        frames=n,
         mean_distance=mean,
         transform=TRANSFORMS[int(transforms.argmax())],
     )

@@ -83,7 +83,7 @@ def hash_videos(
     sources: Iterable[VideoSource],
     algorithm: str | Algorithm = "pdq",
     *,
-    sample: str | Sampling = "every:0.5",
+    sample: str | Sampling = "changes:16",
     fidelity: Fidelity = "exact",
     orientation: Orientation = "upright",
     trim: bool = True,

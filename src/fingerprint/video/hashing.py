@@ -54,7 +54,7 @@ def hash_video(
     source: VideoSource,
     algorithm: str | Algorithm = "pdq",
     *,
-    sample: str | Sampling = "every:0.5",
+    sample: str | Sampling = "changes:16",
     fidelity: Fidelity = "exact",
     orientation: Orientation = "upright",
     trim: bool = True,
@@ -76,7 +76,9 @@ def hash_video(
         Of the hash of a frame.
     sample : str or Sampling
         Which frames: `every`, `vpdq`, `keyframes`, `scenes` or `changes` of
-        `fingerprint.video`, or as text: ``"every:0.5"``.
+        `fingerprint.video`, or as text. ``"changes:16"`` has a frame for every look of the
+        video; ``"every:0.5"`` is enough for a query of videos that were hashed so, and
+        makes fewer look-ups.
     fidelity : {"exact", "fast"}
         ``"exact"``: frames in RGB; PDQ's hashes are the vPDQ reference's, bit for bit
         (with ``orientation="stored"``, for 8-bit 4:2:0). ``"fast"``: luma alone where

@@ -112,7 +112,7 @@ def search_videos(
         mine = candidates.order[candidates.starts[i] : candidates.stops[i]]
         match = _aligned(commit, video, query, hits, mine, radius, wanted.min_evidence)
         if match:
-            found.append((-match.score, -match.query_coverage, place, match))
+            found.append((-match.evidence, -match.query_coverage, place, match))
     return [match for *_, match in sorted(found, key=lambda one: one[:3])][: wanted.top]
 
 

@@ -79,7 +79,7 @@ class VideoSearchable:
         Returns
         -------
         list of VideoMatch
-            Best score first, each what `match_videos` says of the query and that video.
+            Most evidence first, each what `match_videos` says of the query and that video.
 
         Warns
         -----

@@ -29,6 +29,11 @@ _FIT_FRAMES = 6
 _FIT_S = 2.0
 _CANDIDATES = 12
 
+_AS_GOOD = 0.9
+_UNTOLD_S = 0.25
+"""Nobody is said to play faster or slower whom true speed explains nearly as well, or whose
+ends differ by less than this."""
+
 _HALVED = 6 / 256
 """A pair says half as much for being so much farther apart than the frame's nearest."""
 
@@ -66,7 +71,11 @@ def best_line(query: Track, reference: Track, pairs: Pairs, alive: I64, weight: 
     """Return the line that the pairs named by ``alive`` follow best."""
     reach_s = reach_of(reference)
     lines = _loudest(query, reference, pairs, alive, weight, _SPEEDS, reach_s, reach_s / 2)
-    coarse = max(lines, key=lambda one: _worth(query, reference, pairs, alive, weight, one))
+    worth = [_worth(query, reference, pairs, alive, weight, line) for line in lines]
+    coarse = lines[int(np.argmax(worth))]
+    for line, its_worth in zip(lines, worth, strict=True):
+        if line.speed == 1.0 and its_worth >= _AS_GOOD * max(worth):
+            coarse = line
     near = alive[
         distance_s(query, reference, pairs, alive, coarse)
         <= reach_s + 0.02 * query.duration_s * coarse.speed
@@ -127,7 +136,7 @@ def _worth(
     matching = np.zeros(len(query.start_s), np.bool_)
     matching[pairs.query_rows[alive]] = True
     best = 0.0
-    for run in runs(query, pairs, near):
+    for run in runs(query, reference, pairs, near):
         rows, first = np.unique(pairs.query_rows[run], return_index=True)
         said = float(np.maximum.reduceat(weight[run], first).sum())
         elsewhere = int(matching[rows[0] : rows[-1] + 1].sum()) - len(rows)
@@ -153,7 +162,7 @@ def _fitted(
     if len(rows) < _FIT_FRAMES or span_s < _FIT_S:
         return line
     slope, offset = np.polyfit(at, shown, 1, w=weight[best])
-    if abs(slope - 1) * span_s <= reach_of(reference):
+    if abs(slope - 1) * span_s <= max(_UNTOLD_S, reach_of(reference)):
         slope, offset = 1.0, np.average(shown - at, weights=weight[best] ** 2)
     if not SLOWEST * 0.98 <= slope <= FASTEST * 1.02:
         return line
@@ -169,8 +178,9 @@ def distance_s(query: Track, reference: Track, pairs: Pairs, chosen: I64, line: 
     return distance
 
 
-def runs(query: Track, pairs: Pairs, near: I64) -> Iterator[I64]:
+def runs(query: Track, reference: Track, pairs: Pairs, near: I64) -> Iterator[I64]:
     """Cut pairs along a line where the query shows too long something else."""
     rows = pairs.query_rows[near]  # Ascending, as pairs are.
     gap_s = query.start_s[rows[1:]] - query.end_s[rows[:-1]]
-    return iter(np.split(near, np.flatnonzero(gap_s > MAX_GAP_S + query.step_s) + 1))
+    longest_s = MAX_GAP_S + max(query.step_s, 2 * reference.step_s)
+    return iter(np.split(near, np.flatnonzero(gap_s > longest_s) + 1))

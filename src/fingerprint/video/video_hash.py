@@ -59,9 +59,9 @@ class VideoHash:
     counts : ndarray of int64, shape (n,)
         How many sampled frames a row stands for.
     sample : str
-        How frames were chosen: ``"every(1.0)"``, ``"keyframes()"``; "" when unknown.
+        How frames were chosen: ``"every:1"``, ``"keyframes"``; "" when unknown.
     trimmed : HashArray, optional
-        The same frames hashed without their black bars; None when no bars were found,
+        The same frames hashed without the bars around the picture; None when no bars were found,
         or nobody looked.
     digests : mapping of str to str
         ``"md5"``, ``"sha1"``, ``"sha256"`` of the file, in lower-case hex; those that
