@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import pytest
 from PIL import Image
 
 import fingerprint as fp
+from fingerprint.cli.common import console
 from fingerprint.evaluate.video_clips import clip_of_file, write_clip
 from fingerprint.evaluate.video_synthesis import generate_video
 from fingerprint.media.video import open_video
@@ -66,11 +68,14 @@ def lines(text: str) -> list[dict[str, Any]]:
 def test_hash_of_one_video_prints_its_frames(run: Run) -> None:
     status, out, _ = run("hash", VIDEOS / "constant.mp4")
     assert status == 0
-    expected = hash_video(VIDEOS / "constant.mp4")
+    expected = hash_video(VIDEOS / "constant.mp4", sample="every:0.5")
     rows = [line.split() for line in out.splitlines()[-len(expected) :]]
     assert [float(row[0]) for row in rows] == pytest.approx(expected.start_s, abs=1e-3)
     assert [row[3] for row in rows] == [one.hex for one in expected.hashes]
     assert "128x72" in out
+    assert "rows, 5 usable; every:0.5" in out
+    _, out, _ = run("hash", VIDEOS / "black.mp4")
+    assert "0 usable (3 below quality 50: too little in them)" in out
 
 
 def test_hash_options_reach_the_decoder(run: Run) -> None:
@@ -154,15 +159,16 @@ def test_hash_saves_files_and_replaces_none(run: Run, tmp_path: Path) -> None:
         status, out, _ = run("hash", tmp_path / "1", tmp_path / "2", "--save", saved)
         assert status == 0
         assert sorted(p.name for p in saved.iterdir()) == ["a.mp4.2.vhash", "a.mp4.vhash"]
-    assert VideoHash.load(saved / "a.mp4.vhash") == hash_video(first)
-    assert VideoHash.load(saved / "a.mp4.2.vhash") == hash_video(second)
+    kept = [hash_video(path, sample="changes:16") for path in (first, second)]
+    assert VideoHash.load(saved / "a.mp4.vhash") == kept[0], "a frame for every look"
+    assert VideoHash.load(saved / "a.mp4.2.vhash") == kept[1]
     (saved / "a.mp4.vhash").write_bytes(b"another thing")
     status, out, _ = run("hash", first, "--save", saved)
     assert "a.mp4.3.vhash" in out
     assert (saved / "a.mp4.vhash").read_bytes() == b"another thing"
     run("hash", second, "--save", saved, "--vpdq")
     text = (saved / "a.mp4.vpdq.txt").read_text()
-    assert read_vpdq_text(text).hashes == hash_video(second).hashes
+    assert read_vpdq_text(text).hashes == kept[1].hashes
     assert (saved / "a.mp4.vpdq.txt").stat().st_mode & 0o777 == 0o600
 
 
@@ -210,12 +216,36 @@ def test_compare_says_which_seconds(run: Run, films: Path) -> None:
     assert record["match"]
     assert record["a_coverage"] == pytest.approx(0.5, abs=0.1)
     assert record["b_coverage"] == pytest.approx(6 / 16, abs=0.08)
-    assert record["vpdq"]["rule"] == "python"
-    status, out, _ = run("compare", films / "mixed.mp4", films / "film.mp4", "--rule", "cpp")
+    assert "vpdq" not in record
+    assert "evidence" in segment
+    status, out, _ = run("compare", films / "mixed.mp4", films / "film.mp4")
+    assert "vPDQ" not in out
     start, end = segment["query_start_s"], segment["query_end_s"]
     assert out.startswith(f"{start:.1f}–{end:.1f} s of mixed.mp4 is ")
-    assert "by the rule 'cpp' (0 % and 80 %) no match" in out
     assert "not a verdict" in out
+
+
+@pytest.mark.filterwarnings("ignore:both videos are sampled")
+def test_compare_as_vpdq(run: Run, films: Path, tmp_path: Path) -> None:
+    pair = films / "mixed.mp4", films / "film.mp4"
+    _, out, _ = run("compare", *pair, "--rule", "cpp")
+    (line,) = (line for line in out.splitlines() if line.startswith("vPDQ"))
+    assert line.startswith("vPDQ (Meta's C++ tool: at least 80 % of film.mp4): ")
+    assert line.endswith("no match (frames chosen by changes:16: not Meta's figures)")
+    _, out, _ = run("compare", *pair, "--rule", "readme", "--json")
+    assert json.loads(out)["vpdq"]["rule"] == "readme"
+    _, out, _ = run("compare", *pair, "--sample", "vpdq:0.5", "--json")
+    assert json.loads(out)["vpdq"]["rule"] == "python"
+    _, text, _ = run("hash", films / "film.mp4", "--vpdq", "--sample", "vpdq:0.5")
+    (tmp_path / "film.txt").write_text(text)
+    _, out, _ = run("compare", tmp_path / "film.txt", tmp_path / "film.txt")
+    assert (
+        "vPDQ (Meta's Python rule: at least 80 % of film.txt): 100.0 % of the frames of film.txt "
+        "and 100.0 % of those of film.txt have a look-alike: match\n"
+    ) in out
+    status, _, err = run("compare", *pair, "--rule", "cpp", "-a", "phash")
+    assert status == 2
+    assert "vPDQ has pdq, not phash" in err
 
 
 def test_compare_with_nothing_in_common(run: Run, films: Path) -> None:
@@ -283,7 +313,7 @@ def test_compare_draws_pictures(run: Run, films: Path, tmp_path: Path) -> None:
     pages = {look: made[f"{look}.html"].decode() for look in ("none", "blur", "show")}
     assert pages["none"].count("data:image") == 0
     assert pages["blur"].count("data:image") == pages["show"].count("data:image") > 15
-    assert "blurred" in pages["blur"]
+    assert [look for look, page in pages.items() if "blurred" in page] == ["blur"]
     assert "mixed.mp4" in pages["blur"]
     # What is blurred packs into a fraction of what is not.
     assert len(made["blur.png"]) < len(made["show.png"])
@@ -315,7 +345,12 @@ def test_search_finds_seconds(run: Run, films: Path, index: Path) -> None:
     assert by_name["other.mp4"]["matches"] == []
     assert "error" in by_name["garbage.mp4"]
     assert "1 could not be hashed" in err
-    assert run("search", index, films / "mixed.mp4")[0] == 0
+    status, out, _ = run("search", index, films / "mixed.mp4")
+    assert status == 0
+    assert "evidence" in out
+    assert " bits" in out
+    assert str(films) not in out
+    assert "--json gives whole paths" in out
     assert run("search", index, films / "other.mp4")[0] == 1
     assert run("search", index, films / "mixed.mp4", "--where", "case=8")[0] == 1
     status, out, _ = run("search", index, VIDEOS / "black.mp4")
@@ -337,7 +372,31 @@ def test_search_takes_saved_hashes_and_draws(
     pages = {path.name: path.read_text() for path in folder.iterdir()}
     assert set(pages) == {"mixed.mp4-1.html", "mixed.vhash-1.html"}
     assert "data:image" in pages["mixed.mp4-1.html"]
-    assert "data:image" not in pages["mixed.vhash-1.html"]
+    bare = pages["mixed.vhash-1.html"]
+    assert "data:image" not in bare
+    assert "blurred" not in bare
+    assert bare.count("no frames: only its hashes are at hand") == 2
+    assert str(films) not in bare
+
+
+def test_search_fits_a_narrow_terminal(
+    run: Run, films: Path, index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.command_line.console", SimpleNamespace(_width=0))  # Sets 200.
+    monkeypatch.setattr(console, "_width", 80)
+    _, out, _ = run("search", index, films)
+    rows = [line for line in out.splitlines() if "0.0–16.0 s" in line]
+    assert len(rows) == 1
+    assert rows[0].count("film.mp4") == 2
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_search_of_a_picture_hints_at_stills(run: Run, index: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (64, 64)).save(tmp_path / "it.png")
+    status, _, err = run("search", index, tmp_path / "it.png")
+    assert status == 2
+    assert "--still looks up pictures" in err
+    assert "--still" not in run("search", index, VIDEOS / "garbage.mp4")[2]
 
 
 def test_search_of_stills(run: Run, films: Path, index: Path, tmp_path: Path) -> None:
@@ -421,7 +480,7 @@ def test_add_skips_replaces_or_refuses(run: Run, films: Path, index: Path, tmp_p
     assert status == 2
     assert "nothing was added" in err
     _, out, _ = run("index", "add", index, film, "--existing", "replace", "--metadata", "case=8")
-    assert "added 1 videos; 3 now" in out
+    assert "added 1 video; 3 now" in out
     with VideoIndex.open(index, read_only=True) as opened:
         assert opened.get(str(film)).metadata == {"case": 8}
         assert opened.get(str(other)).metadata == {}
@@ -436,11 +495,47 @@ def test_add_takes_saved_hashes_and_passes_over_bad_ones(
     names = [tmp_path / f"{name}.vhash" for name in ("other", "phash", "cut")]
     status, out, err = run("index", "add", index, *names, VIDEOS / "garbage.mp4")
     assert status == 2
-    assert "added 1 videos; 2 now" in out
+    assert "added 1 video; 2 now" in out
     assert "3 could not be hashed" in err
     assert "phash" in err
     assert "cut.vhash" in err
     assert run("search", index, films / "other.mp4")[0] == 0
+
+
+def test_folders_of_saved_hashes(run: Run, films: Path, index: Path, tmp_path: Path) -> None:
+    saved = tmp_path / "saved"
+    run("hash", films / "other.mp4", "--save", saved)
+    status, out, err = run("index", "add", index, saved)
+    assert status == 0
+    assert "added 1 video; 2 now" in out
+    assert "sampled" not in err
+    status, out, _ = run("search", index, saved, "--json")
+    assert status == 0
+    assert lines(out)[0]["source"] == str(saved / "other.mp4.vhash")
+    for rule, said in (
+        ("every:0.5", "1 hash is sampled by time (every:0.5)"),
+        ("keyframes", "1 hash is sampled sparsely (keyframes)"),
+        ("every:0.1", ""),
+    ):
+        path = tmp_path / f"{rule}.vhash"
+        hash_video(films / "other.mp4", sample=rule).save(path)
+        _, _, err = run("index", "add", index, path)
+        assert said in err
+        assert ("--sample changes:16" in err) == bool(said)
+
+
+def test_add_of_nothing(run: Run, index: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    status, out, err = run("index", "add", index, tmp_path / "empty")
+    assert (status, out) == (2, "")
+    assert "no videos found in" in err
+    assert "empty" in err
+
+
+def test_an_index_of_videos_is_none_of_hashes(index: Path) -> None:
+    with pytest.raises(fp.IndexFormatError, match=r"an index of videos.*VideoIndex") as caught:
+        fp.Index.open(index)
+    assert caught.value.found == "an index of videos"
 
 
 def test_remove_info_verify_compact(run: Run, films: Path, index: Path) -> None:
@@ -450,7 +545,7 @@ def test_remove_info_verify_compact(run: Run, films: Path, index: Path) -> None:
     assert "nothing was removed" in err
     status, out, _ = run("index", "remove", index, films / "other.mp4", "unknown", "--missing-ok")
     assert status == 0
-    assert "removed 1 videos, 1 were not there; 1 now" in out
+    assert "removed 1 video, 1 were not there; 1 now" in out
     assert run("search", index, films / "other.mp4")[0] == 1
     status, out, _ = run("index", "compact", index)
     assert status == 0

@@ -31,7 +31,14 @@ from fingerprint.evaluate.timeline import (
     Strip,
     thumbnail_times,
 )
-from fingerprint.evaluate.wording import clock, percent, seconds_text, sentence, summary
+from fingerprint.evaluate.wording import (
+    clock,
+    percent,
+    seconds_text,
+    sentence,
+    short_names,
+    summary,
+)
 from fingerprint.media import VideoLimits
 from fingerprint.media.thumbnails import BLURRED_PX, Thumbnail, thumbnail_width, thumbnails
 from fingerprint.results import VideoMatch, VideoSegment
@@ -262,9 +269,33 @@ def test_sentences() -> None:
     )
     assert seconds_text(59.0, 61.0) == "59.0–61.0 s (0:59–1:01)"
     assert clock(59.7) == "1:00"
-    assert summary(match()) == "Nothing in common was found."
+    assert summary(match()) == ""
     assert summary(match(one)).startswith("1 stretch in common, best score 0.90 of 1; 25 % ")
     assert [percent(share) for share in (0.0, 0.003, 0.1, 1.0)] == ["0 %", "0.3 %", "10 %", "100 %"]
+
+
+@given(st.lists(st.text("ab./", min_size=1, max_size=8), min_size=1))
+def test_short_names_tell_apart(names: list[str]) -> None:
+    short = short_names(names)
+    assert set(short) == set(names)
+    assert len(set(short.values())) == len(set(names))
+    assert all(name.endswith(tail) for name, tail in short.items())
+
+
+def test_short_names() -> None:
+    assert short_names(["x/1/a.mp4", "x/2/a.mp4", "x/2/b.avi", "case/7"]) == {
+        "x/1/a.mp4": "1/a.mp4",
+        "x/2/a.mp4": "2/a.mp4",
+        "x/2/b.avi": "b.avi",
+        "case/7": "case/7",
+    }
+
+
+def test_nothing_in_common_is_said_once(tmp_path: Path) -> None:
+    write_html(tmp_path / "it.html", Strip("a", 10.0), Strip("b", 20.0), match())
+    page = (tmp_path / "it.html").read_text()
+    body = page.partition("<body>")[2] or page.partition("</style>")[2]
+    assert len(re.findall("nothing in common|not found", body, re.IGNORECASE)) == 1
 
 
 def frames_of(name: str) -> tuple[list[float], list[np.ndarray]]:

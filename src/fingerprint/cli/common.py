@@ -20,9 +20,11 @@ from fingerprint.errors import redacted
 
 __all__ = [
     "FAILURES_SHOWN",
+    "PICTURE_SUFFIXES",
     "VIEWS",
     "algorithm_option",
     "console",
+    "counted",
     "errors",
     "existing_paths",
     "few",
@@ -50,7 +52,7 @@ def _columns() -> int | None:
 console = Console(highlight=False, width=_columns())
 errors = Console(stderr=True, highlight=False)
 
-SUFFIXES = {
+PICTURE_SUFFIXES = {
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif", ".webp"),
     *(".bmp", ".tif", ".tiff", ".avif"),
 }
@@ -59,6 +61,7 @@ VIDEO_SUFFIXES = {
     *(".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".m2v", ".vob", ".wmv", ".asf", ".ogv", ".mxf"),
     *(".rm", ".rmvb", ".dv", ".gif", ".apng"),
 }
+_SAVED_SUFFIX = ".vhash"
 FAILURES_SHOWN = 20
 _NAMES_SHOWN = 3
 
@@ -115,14 +118,18 @@ def find_pictures(
 
     Says at the end, on standard error, what it passed over by suffix; not without ``tell``.
     """
-    return _find(paths, SUFFIXES, all_files=all_files, tell=tell)
+    return _find(paths, PICTURE_SUFFIXES, all_files=all_files, tell=tell)
 
 
 def find_videos(
-    paths: Iterable[Path], *, all_files: bool = False, tell: bool = True
+    paths: Iterable[Path], *, all_files: bool = False, tell: bool = True, or_saved: bool = False
 ) -> Iterator[str]:
-    """Yield files as they are, and the videos below folders, as `find_pictures` does."""
-    return _find(paths, VIDEO_SUFFIXES, all_files=all_files, tell=tell)
+    """Yield files as they are, and the videos below folders, as `find_pictures` does.
+
+    With ``or_saved`` the hashes of videos that were saved, too.
+    """
+    suffixes = VIDEO_SUFFIXES | {_SAVED_SUFFIX} if or_saved else VIDEO_SUFFIXES
+    return _find(paths, suffixes, all_files=all_files, tell=tell)
 
 
 def _find(
@@ -174,6 +181,11 @@ def shown(text: str) -> str:
 def printable(text: str) -> str:
     """Return a name with its control characters written out."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def counted(n: int, what: str) -> str:
+    """Return "1 video", "2 videos"."""
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
 def few(names: Iterable[str]) -> str:

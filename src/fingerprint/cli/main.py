@@ -51,10 +51,10 @@ class _Commands(click.Group):
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="fingerprint")
 def cli() -> None:
-    """Recognise known pictures again by perceptual hashes.
+    """Recognise known pictures and videos again by perceptual hashes.
 
-    Exit status: 0 when all went well, 1 when the answer is no (nothing matched,
-    the pictures differ), 2 on an error or when a picture could not be read.
+    Exit status: 0 when all went well, 1 when the answer is no (nothing matched, the
+    pictures differ), 2 on an error or when a picture or video could not be read.
     """
 
 

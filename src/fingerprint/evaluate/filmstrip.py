@@ -57,7 +57,8 @@ _COLUMN_GAP_PX = 28
 _STYLE = (
     "body{font:15px/1.45 system-ui,sans-serif;margin:2rem;color:#1c1e21;max-width:1400px}"
     "h1{font-size:1.35rem;overflow-wrap:anywhere;margin:0 0 .4rem}p{margin:.2rem 0}"
-    "svg{width:100%;height:auto;margin:1rem 0}table{border-collapse:collapse}"
+    "div{overflow-x:auto}svg{width:100%;min-width:900px;height:auto;margin:1rem 0}"
+    "table{border-collapse:collapse}"
     "td,th{padding:.3rem .9rem;text-align:right;border-bottom:1px solid #d9dde3;"
     "font-variant-numeric:tabular-nums}th{font-weight:600}"
     "td:nth-child(-n+3),th:nth-child(-n+3),td:last-child,th:last-child{text-align:left}"
@@ -76,8 +77,9 @@ def write_png(path: Path, query: Strip, reference: Strip, match: VideoMatch) -> 
     height_px = _HEAD_PX + timeline.height_px + n_rows * _ROW_PX + _FOOT_PX
     canvas = PixelCanvas(WIDTH_PX, height_px)
     canvas.text(LEFT_PX, 26, _title(query, reference, match), _TITLE_PX, INK)
-    canvas.text(LEFT_PX, 53, summary(match), _NOTE_PX, GREY)
-    canvas.text(LEFT_PX, 74, _legend(timeline), _NOTE_PX, GREY)
+    notes = [one for one in (summary(match), _legend(timeline, match)) if one]
+    for line, note in enumerate(notes):
+        canvas.text(LEFT_PX, 53 + 21 * line, note, _NOTE_PX, GREY)
     timeline.draw(canvas, _HEAD_PX)
     if shown:
         _draw_table(canvas, _HEAD_PX + timeline.height_px + 6, shown, len(match.segments))
@@ -94,11 +96,11 @@ def write_html(
     canvas = SvgCanvas(WIDTH_PX, timeline.height_px)
     timeline.draw(canvas, 0)
     title = _headline(query.name, reference.name, match)
-    notes = (summary(match), _legend(timeline), note)
+    notes = (summary(match), _legend(timeline, match), note)
     body = (
         f"<h1>{html.escape(title)}</h1>"
         + "".join(f"<p>{html.escape(one)}</p>" for one in notes if one)
-        + canvas.svg
+        + f"<div>{canvas.svg}</div>"
         + _html_table(match.segments)
     )
     page = (
@@ -130,9 +132,9 @@ def _title(query: Strip, reference: Strip, match: VideoMatch) -> str:
     return shortened(title, _TITLE_PX, AXIS_PX)
 
 
-def _legend(timeline: Timeline) -> str:
+def _legend(timeline: Timeline, match: VideoMatch) -> str:
     scale = "Both are drawn to one scale." if timeline.one_scale else "Each has its own scale."
-    return f"What is pale was not found in the other video. {scale}"
+    return f"What is pale was not found in the other video. {scale}" if match.segments else scale
 
 
 def _cells(segment: VideoSegment) -> tuple[str, ...]:
@@ -176,4 +178,4 @@ def _html_table(segments: Sequence[VideoSegment]) -> str:
         + "</tr>"
         for i, segment in enumerate(segments)
     )
-    return f"<table><tr>{heads}</tr>{rows}</table>"
+    return f"<div><table><tr>{heads}</tr>{rows}</table></div>"

@@ -73,11 +73,14 @@ class Strip:
     thumbnails : tuple of Thumbnail
         `THUMBNAIL_PX` high, of one width, at `thumbnail_times`; none where nobody may look,
         or there is only a hash.
+    note : str
+        Told beside its name: why there are none.
     """
 
     name: str
     duration_s: float
     thumbnails: tuple[Thumbnail, ...] = ()
+    note: str = ""
 
 
 class _Axis(NamedTuple):
@@ -215,6 +218,8 @@ def _draw_caption(canvas: Canvas, top: float, role: str, strip: Strip) -> None:
     facts = f"{role}: {shortened(strip.name, 14, 900)}"
     if strip.duration_s:
         facts += f", {strip.duration_s:.1f} s"
+    if strip.note:
+        facts += f" ({strip.note})"
     canvas.text(LEFT_PX, top + _CAPTION_PX / 2, facts, 14, INK)
 
 

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fingerprint.results import VideoMatch, VideoSegment
 
-__all__ = ["LAID", "clock", "how_laid", "percent", "seconds_text", "sentence", "summary"]
+__all__ = [
+    "LAID",
+    "clock",
+    "how_laid",
+    "percent",
+    "seconds_text",
+    "sentence",
+    "short_names",
+    "summary",
+]
 
 LAID = {
     "identity": "as it is",
@@ -40,9 +52,9 @@ def sentence(segment: VideoSegment, query: str, reference: str) -> str:
 
 
 def summary(match: VideoMatch) -> str:
-    """Return how much two videos share, in a line or two."""
+    """Return how much two videos share, in a line or two; nothing where that is nothing."""
     if not match.segments:
-        return "Nothing in common was found."
+        return ""
     n = len(match.segments)
     shares = percent(match.query_coverage), percent(match.reference_coverage)
     return (
@@ -50,6 +62,22 @@ def summary(match: VideoMatch) -> str:
         f"{shares[0]} of the query and {shares[1]} of the reference. "
         "Evidence for a person to look at, not a verdict."
     )
+
+
+def short_names(names: Iterable[str]) -> dict[str, str]:
+    """Return what to call each: the file's name, or as much of its path as tells them apart.
+
+    What does not end like a file's name, as an id may, stays whole.
+    """
+    left = list(dict.fromkeys(names))
+    short = {name: name for name in left if not PurePath(name).suffix}
+    n_parts = 1
+    while left := [name for name in left if name not in short]:
+        tails = {name: "/".join(name.split("/")[-n_parts:]) for name in left}
+        n_of = Counter(tails.values())
+        short |= {name: tail for name, tail in tails.items() if n_of[tail] == 1}
+        n_parts += 1
+    return short
 
 
 def percent(share: float) -> str:

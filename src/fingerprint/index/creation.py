@@ -186,6 +186,10 @@ def upgrade(directory: Path) -> None:
         raise
 
 
+_OF_VIDEOS = "video-index.json"
+"""Marks an index of videos; what writes it is above this layer."""
+
+
 def open_store(
     directory: Path,
     *,
@@ -194,6 +198,12 @@ def open_store(
     maintenance: MaintenanceMode,
 ) -> Store:
     """Open an index of any format that this version reads."""
+    if (directory / _OF_VIDEOS).is_file() and not (directory / CATALOG).exists():
+        raise IndexFormatError(
+            str(directory),
+            "an index of videos",
+            "an index of hashes; open this one with VideoIndex, or `fingerprint video`",
+        )
     if format_of(directory) == 1:
         if read_only:
             return _in_memory(directory)

@@ -23,7 +23,7 @@ from fingerprint.cli.video.options import (
     video_options,
 )
 from fingerprint.cli.video.pictures import Look, check_picture, draw, strip_of
-from fingerprint.evaluate.wording import LAID, percent, seconds_text, sentence
+from fingerprint.evaluate.wording import LAID, percent, seconds_text, sentence, short_names
 from fingerprint.results import VideoMatch
 from fingerprint.video import VPDQ_RULES, VideoHash, VpdqComparison, vpdq_match
 from fingerprint.video.alignment import match_videos
@@ -31,6 +31,8 @@ from fingerprint.video.pairs import min_quality_of
 from fingerprint.video.tmk import TMKMatch, hash_tmk, tmk_match
 
 __all__ = ["compare"]
+
+_RULE_TOLD = {"python": "Python rule", "readme": "README", "cpp": "C++ tool"}
 
 
 class _Side(NamedTuple):
@@ -63,9 +65,8 @@ class _Compared(NamedTuple):
 @click.option(
     "--rule",
     type=click.Choice(sorted(VPDQ_RULES)),
-    default="python",
-    show_default=True,
-    help="How vPDQ counts and decides: as Meta's Python code, its README or its C++ tool.",
+    help="Compare as vPDQ, too, and say how it counts and decides: as Meta's Python code, its "
+    "README or its C++ tool. Two hashes of vPDQ's are compared by the first in any case.",
 )
 @click.option("--tmk", "with_tmk", is_flag=True, help="Compute TMK+PDQF scores, too.")
 @click.option(
@@ -83,7 +84,7 @@ def compare(
     radius: int | None,
     mirrored: bool,
     min_evidence: float,
-    rule: str,
+    rule: str | None,
     with_tmk: bool,
     picture: Path | None,
     thumbnails: Look,
@@ -93,6 +94,9 @@ def compare(
     """Say which seconds of video A are which seconds of video B.
 
     A and B may also be hashes that `video hash --save` or a vPDQ tool wrote.
+
+    A stretch's score is the share of A's frames in it that match, times how alike they are,
+    0 to 1. Its evidence is bits of likelihood that it is a copy: 11 is the line by default.
 
     Exit status 0 when they have something in common, 1 when not, 2 when one could not be
     read or no frame of it has enough in it to be recognised.
@@ -109,9 +113,7 @@ def compare(
         min_evidence=min_evidence,
         id=str(b),
     )
-    vpdq = None
-    if query.video_hash.hashes.algorithm == "pdq":
-        vpdq = vpdq_match(query.video_hash, reference.video_hash, rule=rule)
+    vpdq = _vpdq(query.video_hash, reference.video_hash, rule)
     tmk = _tmk(query, reference, options) if with_tmk else None
     compared = _Compared(match, vpdq, tmk)
     if as_json:
@@ -153,6 +155,22 @@ def _sides(a: Path, b: Path, algorithm: str | None, options: Options) -> tuple[_
     return sides[0], sides[1]
 
 
+def _vpdq(query: VideoHash, reference: VideoHash, rule: str | None) -> VpdqComparison | None:
+    """Compare as vPDQ where that was asked for, or the frames were chosen as vPDQ does."""
+    if query.hashes.algorithm != "pdq":
+        if rule is not None:
+            raise click.UsageError(f"--rule: vPDQ has pdq, not {query.hashes.algorithm}")
+        return None
+    if rule is None and not (_is_sampled_as_vpdq(query) and _is_sampled_as_vpdq(reference)):
+        return None
+    return vpdq_match(query, reference, rule=rule or "python")
+
+
+def _is_sampled_as_vpdq(video_hash: VideoHash) -> bool:
+    """Say whether vPDQ's rule chose the frames; vPDQ's files name none."""
+    return not video_hash.sample or video_hash.sample.startswith("vpdq:")
+
+
 def _tmk(query: _Side, reference: _Side, options: Options) -> TMKMatch:
     features = []
     for side in (query, reference):
@@ -173,6 +191,7 @@ def _as_dict(query: _Side, reference: _Side, compared: _Compared) -> dict[str, A
         side: {
             "source": str(one.path),
             "duration_s": one.video_hash.duration_s,
+            "sample": one.video_hash.sample,
             "rows": len(one.video_hash),
             "usable_rows": _n_usable(one.video_hash),
             "damage": one.video_hash.damage,
@@ -212,13 +231,7 @@ def _print(query: _Side, reference: _Side, compared: _Compared) -> None:
             f"{percent(match.reference_coverage)} of {names[1]}"
         )
     if vpdq is not None:
-        verdict = "match" if vpdq.is_match else "no match"
-        click.echo(
-            f"vPDQ: {vpdq.query_percent:.1f} % of the frames of {names[0]}, "
-            f"{vpdq.reference_percent:.1f} % of {names[1]}; by the rule "
-            f"{vpdq.rule.name!r} ({vpdq.rule.query_percent:g} % and "
-            f"{vpdq.rule.reference_percent:g} %) {verdict}"
-        )
+        click.echo(_vpdq_text(query, reference, vpdq))
     if tmk is not None:
         verdict = "match" if tmk.is_match else "no match"
         click.echo(f"TMK+PDQF: level 1 {tmk.level1:.4f}, level 2 {tmk.level2:.4f}; {verdict}")
@@ -226,10 +239,29 @@ def _print(query: _Side, reference: _Side, compared: _Compared) -> None:
         click.echo("This is evidence for a person to look at, not a verdict.")
 
 
+def _vpdq_text(query: _Side, reference: _Side, vpdq: VpdqComparison) -> str:
+    names = _names(query.path, reference.path)
+    least = (vpdq.rule.query_percent, vpdq.rule.reference_percent)
+    asked = " and ".join(f"{p:g} % of {name}" for p, name in zip(least, names, strict=True) if p)
+    others = dict.fromkeys(
+        side.video_hash.sample
+        for side in (query, reference)
+        if not _is_sampled_as_vpdq(side.video_hash)
+    )
+    chosen = " and ".join(map(printable, others))
+    note = f" (frames chosen by {chosen}: not Meta's figures)" if others else ""
+    return (
+        f"vPDQ (Meta's {_RULE_TOLD[vpdq.rule.name]}: at least {asked}): "
+        f"{vpdq.query_percent:.1f} % of the frames of {names[0]} and "
+        f"{vpdq.reference_percent:.1f} % of those of {names[1]} have a look-alike: "
+        f"{'match' if vpdq.is_match else 'no match'}{note}"
+    )
+
+
 def _names(a: Path, b: Path) -> tuple[str, str]:
-    """What to call the two: by their names, or paths where those are the same."""
-    same = a.name == b.name
-    left, right = (printable(str(path) if same else path.name) for path in (a, b))
+    """What to call the two: as `short_names` does."""
+    short = short_names(map(str, (a, b)))
+    left, right = (printable(short[str(path)]) for path in (a, b))
     return left, right
 
 

@@ -11,23 +11,36 @@ import click
 import fingerprint as fp
 from fingerprint.cli.common import (
     algorithm_option,
+    counted,
     find_videos,
     printable,
     report_failures,
 )
 from fingerprint.cli.video.hashing import hash_videos, tell_damage
-from fingerprint.cli.video.options import OF_QUERIES, Options, video_options, videos_argument
+from fingerprint.cli.video.options import (
+    OF_QUERIES,
+    OF_REFERENCES,
+    Options,
+    video_options,
+    videos_argument,
+)
 from fingerprint.cli.video.saving import Folder
 from fingerprint.video import VideoHash, write_vpdq_text
 from fingerprint.video.batch import HashedVideo
+from fingerprint.video.pairs import min_quality_of
 
 __all__ = ["hash_"]
+
+_SAMPLE = (
+    f"{OF_QUERIES}; {OF_REFERENCES} with --save: what is kept should have a frame for every "
+    "look of the video"
+)
 
 
 @click.command(name="hash")
 @videos_argument
 @algorithm_option
-@video_options(OF_QUERIES)
+@video_options(None, _SAMPLE)
 @click.option("--digests", is_flag=True, help="MD5, SHA-1 and SHA-256 of the files as well.")
 @click.option("--collapse", is_flag=True, help="One row for frames in a row that look the same.")
 @click.option("--all-files", is_flag=True, help="In folders, try files of any suffix.")
@@ -71,6 +84,8 @@ def hash_(
     folder = None if save is None else Folder(save, ".vpdq.txt" if as_vpdq else ".vhash")
     failures: list[fp.Failure] = []
     printer = _Printer(as_json=as_json, as_vpdq=as_vpdq and save is None, single=len(videos) == 1)
+    if given["sample"] is None:
+        given["sample"] = OF_QUERIES if save is None else OF_REFERENCES
     for result in hash_videos(videos, algorithm, Options.of(given), len(videos)):
         if isinstance(result, fp.Failure):
             failures.append(result)
@@ -127,8 +142,15 @@ class _Printer:
 
 
 def _n_usable(video_hash: VideoHash) -> int:
-    least = fp.get_algorithm(video_hash.hashes.algorithm).min_quality
-    return len(video_hash.of_quality(least))
+    return len(video_hash.of_quality(min_quality_of(video_hash)))
+
+
+def _usable_text(video_hash: VideoHash) -> str:
+    n = _n_usable(video_hash)
+    n_poor = len(video_hash) - n
+    least = min_quality_of(video_hash)
+    poor = f" ({n_poor} below quality {least}: too little in them)" if n_poor else ""
+    return f"{n} usable{poor}"
 
 
 def _print_frames(hashed: HashedVideo) -> None:
@@ -138,7 +160,7 @@ def _print_frames(hashed: HashedVideo) -> None:
     click.echo(printable(hashed.source))
     click.echo(
         f"{video_hash.duration_s:.3f} s, {video_hash.width_px}x{video_hash.height_px}{bars}, {rate}"
-        f"{len(video_hash)} rows, {_n_usable(video_hash)} of them of use; {video_hash.sample}"
+        f"{counted(len(video_hash), 'row')}, {_usable_text(video_hash)}; {video_hash.sample}"
     )
     for name, digest in video_hash.digests.items():
         click.echo(f"{name}: {digest}")

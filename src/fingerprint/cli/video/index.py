@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from fingerprint.cli.common import (
     FAILURES_SHOWN,
     algorithm_option,
     console,
+    counted,
     errors,
     few,
     find_videos,
@@ -33,10 +35,15 @@ from fingerprint.cli.index.options import (
 )
 from fingerprint.cli.video.hashing import hash_videos, read_saved, tell_damage
 from fingerprint.cli.video.options import OF_REFERENCES, Options, video_options, videos_argument
+from fingerprint.video import VideoHash
 from fingerprint.video.batch import HashedVideo
 from fingerprint.video.index import VideoIndex
+from fingerprint.video.sampling import parse_sampling
 
 __all__ = ["index"]
+
+_SPARSE_FROM_S = 0.3
+"""A moving picture may look quite different so many seconds later."""
 
 
 @click.group()
@@ -87,14 +94,17 @@ def add(
 ) -> int:
     """Hash videos into an index; their paths are the ids.
 
-    A file of `video hash --save`, or of a vPDQ tool, is added as it is, when it is named
-    itself. Each video is safe from a power cut once it is added: after an interrupt the
+    A file of `video hash --save` is added as it is, and so is one of a vPDQ tool when it is
+    named itself. Each video is safe from a power cut once it is added: after an interrupt the
     same command goes on where it was.
 
-    Exit status 2 when a video could not be read; the others are added.
+    Exit status 2 when a video could not be read, the others are added, or when there is
+    none.
     """
-    videos = list(dict.fromkeys(find_videos(paths, all_files=all_files)))
+    videos = list(dict.fromkeys(find_videos(paths, all_files=all_files, or_saved=True)))
     with VideoIndex.open(index_path) as opened:
+        if not videos:
+            raise click.ClickException(f"no videos found in {few(map(str, paths))}")
         known = [video for video in videos if video in opened]
         if known and existing == "error":
             raise click.ClickException(
@@ -103,18 +113,20 @@ def add(
         skipped = set(known) if existing == "skip" else set()
         wanted = [video for video in videos if video not in skipped]
         failures: list[fp.Failure] = []
-        n_added = 0
+        samples: Counter[str] = Counter()
         try:
             for result in _hashed(wanted, opened.algorithm, Options.of(given)):
-                failure = _put(opened, result, metadata)
-                if failure is None:
-                    n_added += 1
+                outcome = _put(opened, result, metadata)
+                if isinstance(outcome, fp.Failure):
+                    failures.append(outcome)
                 else:
-                    failures.append(failure)
+                    samples[outcome.sample] += 1
         finally:
             passed = f", {len(skipped)} were there already" if skipped else ""
-            click.echo(f"added {n_added} videos{passed}; {len(opened)} now")
+            added = counted(samples.total(), "video")
+            click.echo(f"added {added}{passed}; {len(opened)} now")
             report_failures(failures[:FAILURES_SHOWN], len(failures))
+            _tell_sparse(samples)
     return 2 if failures else 0
 
 
@@ -143,8 +155,8 @@ def _hashed(
 
 def _put(
     opened: VideoIndex, result: HashedVideo | fp.Failure, metadata: dict[str, Any]
-) -> fp.Failure | None:
-    """Add a video; return what is wrong with it, if anything."""
+) -> VideoHash | fp.Failure:
+    """Add a video and return its hash, or what is wrong with it."""
     if isinstance(result, fp.Failure):
         return result
     tell_damage(result.source, result.video_hash)
@@ -152,7 +164,37 @@ def _put(
         opened.upsert(result.source, result.video_hash, metadata)
     except fp.IncompatibleHashError as error:
         return fp.Failure(result.source, fp.DecodeError(result.source, str(error)))
-    return None
+    return result.video_hash
+
+
+def _tell_sparse(samples: Counter[str]) -> None:
+    """Say on standard error how many hashes may have missed what moves."""
+    sparse = Counter({rule: n for rule, n in samples.items() if _is_sparse(rule)})
+    if not sparse:
+        return
+    how = (
+        "sparsely"
+        if any(rule.startswith(("keyframes", "scenes")) for rule in sparse)
+        else "by time"
+    )
+    n = sparse.total()
+    errors.print(
+        f"{n} {'hash is' if n == 1 else 'hashes are'} sampled {how} ({few(sparse)}): stretches of "
+        f"moving pictures may be missed; hash with --sample {OF_REFERENCES}",
+        markup=False,
+        soft_wrap=True,
+        style="yellow",
+    )
+
+
+def _is_sparse(sample: str) -> bool:
+    try:
+        rule, _, value = str(parse_sampling(sample)).partition(":")
+    except ValueError:  # Another program's, or unknown.
+        return False
+    if rule in {"every", "vpdq"}:
+        return float(value) >= _SPARSE_FROM_S
+    return rule in {"keyframes", "scenes"}
 
 
 @index.command()
@@ -175,8 +217,8 @@ def remove(index_path: Path, ids: tuple[str, ...], missing_ok: bool) -> None:
             )
         opened.remove(_without(wanted, missing))
         passed = f", {len(missing)} were not there" if missing else ""
-        n = len(wanted) - len(missing)
-        click.echo(f"removed {n} videos{passed}; {len(opened)} now")
+        removed = counted(len(wanted) - len(missing), "video")
+        click.echo(f"removed {removed}{passed}; {len(opened)} now")
 
 
 def _without(names: Iterable[str], absent: Iterable[str]) -> list[str]:
@@ -288,5 +330,6 @@ def compact(index_path: Path) -> None:
                 opened.compact()
         finally:
             after = opened.info()
-            sizes = (nbytes_text(facts["nbytes_on_disk"]) for facts in (before, after))
-            click.echo("on disk: {}, then {}".format(*sizes))
+            nbytes = [facts["nbytes_on_disk"] for facts in (before, after)]
+            grown = " (search tables included)" if nbytes[1] > nbytes[0] else ""
+            click.echo("on disk: {}, then {}".format(*map(nbytes_text, nbytes)) + grown)

@@ -79,7 +79,9 @@ class Options(NamedTuple):
         return cls(limits=limits, **given)
 
 
-def _checked_sample(_: click.Context, option: click.Parameter, text: str) -> str:
+def _checked_sample(_: click.Context, option: click.Parameter, text: str | None) -> str | None:
+    if text is None:
+        return None
     try:
         parse_sampling(text)
     except ValueError as error:
@@ -136,17 +138,21 @@ _OPTIONS = (
 )
 
 
-def video_options(sample: str) -> Callable[[F], F]:
-    """Add the options that `Options` is made of; ``sample`` is the rule by default."""
+def video_options(sample: str | None, sample_told: str = "") -> Callable[[F], F]:
+    """Add the options that `Options` is made of; ``sample`` is the rule by default.
+
+    Where a command has to see which that is, ``sample_told`` says it in the help.
+    """
     rule = click.option(
         "--sample",
         default=sample,
-        show_default=True,
+        show_default=not sample_told,
         metavar="RULE",
         callback=_checked_sample,
         help="Which frames: every:SECONDS, vpdq:SECONDS (the reference's frame counting), "
         "keyframes (fast; not to find seconds), scenes, changes:BITS (whenever the picture "
-        "has moved: best for what is looked for).",
+        "has moved: best for what is looked for)."
+        + (f"  [default: {sample_told}]" if sample_told else ""),
     )
 
     def add(command: F) -> F:

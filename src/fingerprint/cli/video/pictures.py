@@ -16,7 +16,7 @@ from fingerprint.media.thumbnails import thumbnail_width, thumbnails
 from fingerprint.results import VideoMatch
 from fingerprint.video import VideoHash
 
-__all__ = ["Look", "check_picture", "draw", "strip_of"]
+__all__ = ["Look", "bare_strip", "check_picture", "draw", "strip_of"]
 
 Look: TypeAlias = Literal["none", "blur", "show"]
 
@@ -45,9 +45,9 @@ def strip_of(
     """
     n = len(video_hash)
     duration_s = max(video_hash.duration_s, float(video_hash.end_s.max()) if n else 0.0)
-    name = printable(name)
     if video is None or look == "none":
-        return Strip(name, duration_s)
+        return bare_strip(name, duration_s, look)
+    name = printable(name)
     wide_px = thumbnail_width(video_hash.width_px, video_hash.height_px, THUMBNAIL_PX)
     try:
         with errors.status("drawing"):
@@ -62,13 +62,20 @@ def strip_of(
             )
     except fp.DecodeError as error:  # What was hashed may be gone by now.
         errors.print(f"without thumbnails: {printable(str(error))}", markup=False, soft_wrap=True)
-        return Strip(name, duration_s)
+        return Strip(name, duration_s, note="no frames: it could not be decoded again")
     return Strip(name, duration_s, tuple(made))
+
+
+def bare_strip(name: str, duration_s: float, look: Look) -> Strip:
+    """Return a video without frames; says why, unless nobody asked for any."""
+    note = "" if look == "none" else "no frames: only its hashes are at hand"
+    return Strip(printable(name), duration_s, note=note)
 
 
 def draw(path: Path, query: Strip, reference: Strip, match: VideoMatch, look: Look) -> None:
     """Write a picture in the format that its name says."""
     if path.suffix.lower() == ".html":
-        write_html(path, query, reference, match, NOTES[look])
+        any_frames = query.thumbnails or reference.thumbnails
+        write_html(path, query, reference, match, NOTES[look] if any_frames else "")
     else:
         write_png(path, query, reference, match)

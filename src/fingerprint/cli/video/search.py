@@ -12,6 +12,8 @@ import numpy as np
 
 import fingerprint as fp
 from fingerprint.cli.common import (
+    PICTURE_SUFFIXES,
+    counted,
     errors,
     find_pictures,
     find_videos,
@@ -31,9 +33,9 @@ from fingerprint.cli.video.options import (
     video_options,
     videos_argument,
 )
-from fingerprint.cli.video.pictures import Look, draw, strip_of
+from fingerprint.cli.video.pictures import Look, bare_strip, draw, strip_of
 from fingerprint.cli.video.saving import unused_path
-from fingerprint.evaluate.timeline import Strip
+from fingerprint.evaluate.wording import short_names
 from fingerprint.results import VideoMatch
 from fingerprint.video import VideoHash
 from fingerprint.video.frame_matches import match_frames
@@ -91,7 +93,9 @@ def search(
 ) -> int:
     """Find which seconds of videos are in those of an index, and where.
 
-    PATHS are videos, folders of them, or hashes that `video hash --save` wrote.
+    PATHS are videos, hashes that `video hash --save` wrote, or folders of both. Queries are
+    sampled every:0.5, half of what compare takes: --sample changes:16 finds more and takes
+    longer.
 
     Exit status 0 when something matched, 1 when nothing did, 2 when a file could not be
     read or has too little in it.
@@ -102,8 +106,11 @@ def search(
         raise click.UsageError("--picture draws where videos match, not pictures")
     options = Options.of(given)
     findings = Findings(as_json=as_json, of_videos=not (still or in_pictures))
-    find = (find_pictures if still else find_videos)(paths, all_files=all_files)
-    files = list(dict.fromkeys(find))
+    if still:
+        found = find_pictures(paths, all_files=all_files)
+    else:
+        found = find_videos(paths, all_files=all_files, or_saved=True)
+    files = list(dict.fromkeys(found))
     if not files:
         raise click.UsageError("no files found; --all-files tries files of any suffix")
     asking: dict[str, Any] = {"radius": radius, "where": where or None}
@@ -128,7 +135,13 @@ def search(
                         drawer.draw(index, *one, findings.last, options)
     findings.tell()
     report_failures(findings.failures)
+    if not (still or in_pictures) and any(map(_is_picture, findings.failures)):
+        errors.print("--still looks up pictures", markup=False)
     return findings.status
+
+
+def _is_picture(failure: fp.Failure) -> bool:
+    return Path(failure.source).suffix.lower() in PICTURE_SUFFIXES
 
 
 def _check_radius(radius: int | None, bits: int) -> None:
@@ -250,7 +263,8 @@ class _Drawer:
         if not matches:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
-        query = strip_of(Path(name).name, video_hash, video, self._look, options)
+        named = short_names([name, *(match.id for match in matches)])
+        query = strip_of(named[name], video_hash, video, self._look, options)
         for number, match in enumerate(matches, 1):
             try:
                 duration_s = index.get(match.id).video_hash.duration_s
@@ -263,5 +277,7 @@ class _Drawer:
                 self._taken.__contains__,
             )
             self._taken.add(path)
-            draw(path, query, Strip(printable(match.id), duration_s), match, self._look)
-        errors.print(f"{len(matches)} pictures in {printable(str(self._folder))}", markup=False)
+            reference = bare_strip(named[match.id], duration_s, self._look)
+            draw(path, query, reference, match, self._look)
+        made = counted(len(matches), "picture")
+        errors.print(f"{made} in {printable(str(self._folder))}", markup=False)
