@@ -269,11 +269,16 @@ def test_votes_are_those_of_the_definition(seed: int) -> None:
     r0 = rng.random(n) * 12
     r1 = r0 + rng.random(n)
     weight = rng.random(n)
-    speeds = np.array([0.5, 1.0, 1.7])
+    speeds = (0.5, 1.0, 1.7)
     low, step, tolerance = -20.0, 0.25, 0.4
-    votes = np.zeros((3, 200))
-    kernels.alignment.vote(rows, q0, q1, r0, r1, weight, speeds, tolerance, low, step, votes)
-    for s, speed in enumerate(speeds):
+    for speed in speeds:
+        votes, loudest = np.zeros(200), np.zeros((2, 2))
+        # One speed before it: what was noted then must not count.
+        both = np.array([1.3, speed])
+        spans = q0, q1, r0, r1
+        kernels.alignment.vote(rows, *spans, weight, both, tolerance, low, step, votes, loudest)
+        assert loudest[1, 1] == pytest.approx(votes.max())
+        assert votes[round((loudest[1, 0] - low) / step - 0.25)] == pytest.approx(votes.max())
         for k in range(0, 200, 7):
             offset = low + k * step
             best: dict[int, float] = {}
@@ -282,7 +287,7 @@ def test_votes_are_those_of_the_definition(seed: int) -> None:
                 last = r1[p] - speed * q0[p] + tolerance
                 if first <= offset <= last:
                     best[rows[p]] = max(best.get(rows[p], 0.0), weight[p])
-            assert votes[s, k] == pytest.approx(sum(best.values()))
+            assert votes[k] == pytest.approx(sum(best.values()))
 
 
 def test_evidence_grows_with_likeness_length_and_rarity() -> None:

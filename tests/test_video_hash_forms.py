@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import stat
 import struct
@@ -206,7 +205,7 @@ def test_times_that_are_wrong_under_a_right_checksum(times: bytes) -> None:
     facts, arrays = parts_of(make(2))
     first, second = struct.unpack("<dd", times)
     data = signed(json.dumps(facts).encode(), times + arrays[16:])
-    if math.isfinite(first) and math.isfinite(second) and first <= second:
+    if 0 <= first <= second <= 1e7:
         assert VideoHash.from_bytes(data).start_s.tolist() == [first, second]
     else:
         with pytest.raises(HashFormatError):
@@ -251,7 +250,7 @@ def test_json_cut_short() -> None:
         ({"start_s": None}, "frame 1: start_s: expected seconds"),
         ({"start_s": 10**400}, "frame 1: start_s: expected seconds"),
         ({"start_s": True}, "frame 1: start_s: expected seconds"),
-        ({"start_s": -1}, "start_s: expected ascending seconds"),
+        ({"start_s": -1}, "start_s: expected 0 to"),
         ({"end_s": "1"}, "frame 1: end_s: expected seconds"),
         ({"end_s": 0}, "end_s: expected at least start_s"),
         ({"number": -1}, "frame 1: number: expected a whole number"),

@@ -570,7 +570,7 @@ def test_an_index_of_pictures_is_no_video_index_and_the_other_way_round(tmp_path
     VideoIndex.create(tmp_path / "videos").close()
     with pytest.raises(IndexFormatError, match="an index of pictures"):
         VideoIndex.open(tmp_path / "pictures")
-    with pytest.raises(IndexFormatError, match=r"no catalog\.sqlite"):
+    with pytest.raises(IndexFormatError, match="an index of videos"):
         Index.open(tmp_path / "videos")
     with filled() as index, pytest.raises(IndexFormatError, match="something there already"):
         index.snapshot(tmp_path / "videos")

@@ -213,13 +213,10 @@ def test_what_vpdq_has_no_words_for() -> None:
     collapsed = make(hashes=HashArray(np.zeros((5, 32), np.uint8), "pdq", quality=[60] * 5))
     assert write_vpdq_text(collapsed.collapsed()) == f"0,60,{'0' * 64},0.000\n"
     unknown = make(hashes=HashArray(make().hashes.packed, "pdq"))
-    early = make(start_s=np.arange(-1, 4), end_s=np.arange(5))
     other = make(hashes=HashArray(np.zeros((5, 8), np.uint8), "phash", quality=[1] * 5))
     for write in (write_vpdq_text, write_vpdq_json):
         with pytest.raises(ValueError, match="qualities: expected 0 to 100, got an unknown one"):
             write(unknown)
-        with pytest.raises(ValueError, match="start_s: expected times from 0, got -1"):
-            write(early)
         with pytest.raises(IncompatibleHashError, match="got phash v1"):
             write(other)
     for read in (read_vpdq_text, read_vpdq_json):

@@ -13,6 +13,9 @@ __all__ = ["Clock", "seconds_of"]
 _JUMP_S = 1.0
 """A clock that goes back so far began anew; less is a slip."""
 
+_LEAP_S = 86_400.0
+"""A clock that goes on by so much was damaged, or set: nobody holds a picture for a day."""
+
 _SLIP_S = 1e-3
 _USUAL_STEP_S = 0.04
 _TIME = re.compile(r"([0-9]{1,6}):([0-9]{1,2}):([0-9]{1,2}(?:\.[0-9]{1,12})?)")
@@ -60,7 +63,10 @@ class Clock:
             if self._start_s is None:
                 self._start, self._start_s = ticks, due_s
             at_s = self._start_s + float((ticks - self._start) * base)
-            if self._last_s is not None and at_s <= self._last_s:
+            if self._last_s is not None and at_s > self._last_s + _LEAP_S:
+                self._start, self._start_s = ticks, due_s
+                at_s = due_s
+            elif self._last_s is not None and at_s <= self._last_s:
                 if at_s < self._last_s - _JUMP_S:  # One recording after another.
                     self._start, self._start_s = ticks, due_s
                     at_s = due_s
@@ -68,6 +74,7 @@ class Clock:
                     at_s = self._last_s + min(self._step_s, _SLIP_S)
         self._last_s = at_s
         stays_s = float(lasts * base) if lasts and lasts > 0 and base else self._step_s
+        stays_s = min(stays_s, _LEAP_S)
         self.end_s = at_s + stays_s
         return at_s
 

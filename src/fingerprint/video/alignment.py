@@ -9,6 +9,7 @@ and more than once.
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,7 +29,7 @@ from fingerprint.video.evidence import (
     weigh,
 )
 from fingerprint.video.lines import Line, best_line, distance_s, reach_of, runs, weights_of
-from fingerprint.video.pairs import TRANSFORMS, Pairs, find_pairs
+from fingerprint.video.pairs import TRANSFORMS, Pairs, find_pairs, nearest_of
 from fingerprint.video.video_hash import VideoHash
 
 if TYPE_CHECKING:
@@ -50,7 +51,9 @@ MIN_SHARE = 0.25
 WHOLE_SHARE = 0.8
 """Of the query's frames: a segment of this share needs no `MIN_FRAMES`."""
 
-_MAX_LINES = 200
+_MOST_SEGMENTS = 100
+_MOST_IN_VAIN = 8
+"""Lines in a row that come to nothing: the best came first, those that follow are worse."""
 
 _GHOST_BITS = 8 / 256
 """A frame that is explained speaks for another place only if it is about as alike there."""
@@ -133,6 +136,10 @@ def match_videos(
         )
     require_same_kind(query.hashes, reference.hashes)
     reach = default_radius(query.hashes.algorithm) if radius is None else radius
+    if isinstance(reach, bool) or not isinstance(reach, int | np.integer):
+        raise TypeError(f"radius: expected a whole number of bits, got {reach!r}")
+    if math.isnan(min_evidence):
+        raise ValueError("min_evidence: expected a number of bits, got nan")
     if not 0 <= reach <= query.hashes.bits:
         raise ValueError(f"radius: expected 0 to {query.hashes.bits}, got {reach}")
     short, other = query.collapsed(), reference.collapsed()
@@ -152,6 +159,8 @@ def align(
 ) -> VideoMatch:
     """Find the segments that pairs of matching rows make; see `match_videos`."""
     tracks = track_of(query), track_of(reference)
+    kept = nearest_of(pairs.query_rows, pairs.reference_rows, pairs.distances)
+    pairs = pairs.only(kept)
     segments = sorted(
         _segments(*tracks, pairs, radius, min_evidence), key=lambda s: s.query_start_s
     )
@@ -174,18 +183,21 @@ def _segments(
 ) -> Iterator[VideoSegment]:
     weight = weights_of(pairs, radius, query.hashes.bits)
     left = np.ones(len(weight), np.bool_)
-    for _ in range(_MAX_LINES):
-        if not left.any():
-            return
+    in_vain = 0
+    found = 0
+    while left.any() and in_vain < _MOST_IN_VAIN and found < _MOST_SEGMENTS:
         alive = np.flatnonzero(left)
         line = best_line(query, reference, pairs, alive, weight)
         near = alive[distance_s(query, reference, pairs, alive, line) <= reach_of(reference)]
         if not near.size:
             return
         left[near] = False
+        in_vain += 1
         for run in runs(query, reference, pairs, near):
             segment = _segment(query, reference, pairs, run, line, min_evidence)
             if segment is not None:
+                in_vain = 0
+                found += 1
                 left[_inside(query, reference, pairs, segment)] = False
                 left[_worse(pairs, run, _GHOST_BITS * query.hashes.bits)] = False
                 yield segment

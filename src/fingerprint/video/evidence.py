@@ -66,11 +66,12 @@ class Track(NamedTuple):
 
 def track_of(video_hash: VideoHash) -> Track:
     """Return the times of a video's rows."""
-    n = int(video_hash.counts.sum())
-    last_s = float(video_hash.end_s[-1]) if n else 0.0
-    first_s = float(video_hash.start_s[0]) if n else 0.0
+    last_s = float(video_hash.end_s.max()) if len(video_hash) else 0.0
     duration_s = max(video_hash.duration_s, last_s)
-    step_s = (last_s - first_s) / (n - 1) if n > 1 else 2 * duration_s
+    gaps_s = video_hash.start_s[1:] - video_hash.end_s[:-1]
+    shown_s = float((video_hash.end_s - video_hash.start_s).sum())
+    step_s = float(np.median(gaps_s)) if gaps_s.size else 2 * max(0.0, duration_s - shown_s)
+    step_s = max(0.0, step_s)
     enough = usable(video_hash.hashes, min_quality_of(video_hash))
     times = video_hash.start_s, video_hash.end_s
     return Track(*times, step_s, duration_s, enough, video_hash.hashes)

@@ -14,7 +14,7 @@ from fingerprint.algorithms.pdq import PDQ
 if TYPE_CHECKING:
     from fingerprint.algorithms import HashAlgorithm
     from fingerprint.media.video_frame import VideoFrame
-    from fingerprint.typing import F32, I64, Fidelity
+    from fingerprint.typing import F32, I64, U8, Fidelity
 
 __all__ = ["Area", "FrameHasher", "whole"]
 
@@ -58,10 +58,30 @@ class FrameHasher:
         self._is_pdq = type(algorithm) is PDQ and not algorithm.downsample
         self._out = np.zeros((1, 32), np.uint8)
         self._grid = np.empty((kernels.pdq.SIDE, kernels.pdq.SIDE), np.float32)
+        self._laid: F32 | None = None
+        self._pixels: U8 | None = None
+
+    @property
+    def can_mirror(self) -> bool:
+        """Whether `hash_mirrored` is there."""
+        return type(self.algorithm) is PDQ
+
+    def hash_mirrored(self) -> bytes:
+        """Return the hash with left and right exchanged of what was hashed last."""
+        if self._laid is not None:
+            mirrored = np.ascontiguousarray(self._laid[:, ::-1])
+            kernels.pdq.hash_grid(mirrored, kernels.pdq.DCT, False, 0.0, self._out)
+            mirrored_hash: bytes = self._out[0].tobytes()
+            return mirrored_hash
+        if self._pixels is None:
+            raise ValueError("hash_mirrored: expected a frame to have been hashed before")
+        packed: bytes = self.algorithm.hash_dihedral(self._pixels)["flip_y"].packed
+        return packed
 
     def hash(self, frame: VideoFrame, area: Area | None = None) -> tuple[bytes, int]:
         """Return the packed hash of a frame as it is shown, and its quality (-1: unknown)."""
         area = area or whole(frame)
+        self._laid = None
         smallest = min(area.bottom - area.top, area.right - area.left)
         if self._is_pdq and smallest > kernels.pdq.SIDE:
             if not self._exact:
@@ -73,6 +93,7 @@ class FrameHasher:
         pixels = frame.rgb() if self._exact or not self.algorithm.fast_luma else frame.grey()
         if area != whole(frame):
             pixels = np.ascontiguousarray(pixels[_shown(frame, area)])
+        self._pixels = pixels
         made = self.algorithm.hash_pixels(pixels)
         return made.packed, -1 if made.quality is None else made.quality
 
@@ -97,6 +118,7 @@ class FrameHasher:
             kernels.yuv.sample_luma(luma.rows, luma.width, luma.low, luma.high, *where)
         if turn.transposed:
             grid = np.ascontiguousarray(grid.T)
+        self._laid = grid
         margin = math.sqrt(max(h, w)) if self._exact else 0.0
         quality, certain = kernels.pdq.hash_grid(grid, kernels.pdq.DCT, False, margin, self._out)
         return int(quality), bool(certain)

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 __all__ = ["checked_options", "hash_video"]
 
 
+HELD_S = 0.25
+"""A frame that stays longer than this stands for all of its time."""
+
+
 @dataclass(slots=True)
 class _Rows:
     """What was hashed so far."""
@@ -37,10 +41,13 @@ class _Rows:
     trimmed: bytearray = field(default_factory=bytearray)
     qualities: list[int] = field(default_factory=list)
     trimmed_qualities: list[int] = field(default_factory=list)
+    mirrored: bytearray = field(default_factory=bytearray)
+    trimmed_mirrored: bytearray = field(default_factory=bytearray)
     times_s: list[float] = field(default_factory=list)
     ends_s: list[float] = field(default_factory=list)
     counts: list[int] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
+    shown_until_s: dict[int, float] = field(default_factory=dict)
     any_bars: bool = False
 
 
@@ -160,11 +167,14 @@ def _hash_frames(
     rows = _Rows()
     selector = rule.selector(reader.info)
     passed_over: _Hashed | None = None
-    for placed in _placed(_chosen(reader, rule, selector, progress, stop), trim):
+    chosen = _chosen(reader, rule, selector, progress, stop, rows.shown_until_s)
+    for placed in _placed(chosen, trim):
         one = _Hashed(placed, *hasher.hash(placed.frame))
         if passed_over is not None:
             # It is as good as the same: the row before stands for it, too.
-            rows.ends_s[-1] = selector.time_s(passed_over.placed.frame)
+            frame = passed_over.placed.frame
+            shown_s = rows.shown_until_s.get(frame.number, 0.0)
+            rows.ends_s[-1] = max(selector.time_s(frame), shown_s)
             rows.counts[-1] += 1
             passed_over = None
         if selector.keeps(one.packed):
@@ -173,15 +183,21 @@ def _hash_frames(
             passed_over = one
     if passed_over is not None and rule.with_last:
         _append(rows, hasher, selector, passed_over)
+    for i, number in enumerate(rows.numbers):
+        rows.ends_s[i] = max(rows.ends_s[i], rows.shown_until_s.get(number, 0.0))
     return rows
 
 
 def _append(rows: _Rows, hasher: FrameHasher, selector: Selector, one: _Hashed) -> None:
     frame, area = one.placed
     inner, inner_quality = one.packed, one.quality
+    mirrored = inner_mirrored = hasher.hash_mirrored() if hasher.can_mirror else b""
     if area != whole(frame):
         rows.any_bars = True
         inner, inner_quality = hasher.hash(frame, area)
+        inner_mirrored = hasher.hash_mirrored() if hasher.can_mirror else b""
+    rows.mirrored += mirrored
+    rows.trimmed_mirrored += inner_mirrored
     rows.packed += one.packed
     rows.qualities.append(one.quality)
     rows.trimmed += inner
@@ -208,13 +224,22 @@ def _chosen(
     selector: Selector,
     progress: Callable[[float], object] | None,
     stop: threading.Event | None,
+    shown_until_s: dict[int, float],
 ) -> Iterator[VideoFrame]:
-    """Yield the frames that the rule wants, and the last one if it wants that."""
+    """Yield the frames that the rule wants, and the last one if it wants that.
+
+    Notes of those that stay for long until when they are shown: slides need not be coded
+    more than once.
+    """
     stated_s = reader.info.duration_s
     left_out: VideoFrame | None = None
     told = -1.0
+    before: VideoFrame | None = None
     for frame in reader.frames(keyframes_only=rule.keyframes_only, stop=stop):
+        if before is not None and frame.time_s - before.time_s > HELD_S:
+            shown_until_s[before.number] = frame.time_s
         wanted = selector.wants(frame)
+        before = frame if wanted and not rule.keyframes_only else None
         left_out = None if wanted else frame
         if wanted:
             yield frame
@@ -222,6 +247,9 @@ def _chosen(
         if progress is not None and share >= told + 0.005:
             told = share
             progress(share)
+    last = left_out if rule.with_last and left_out is not None else before
+    if last is not None and reader.duration_s - last.time_s > HELD_S:
+        shown_until_s[last.number] = reader.duration_s
     if left_out is not None and rule.with_last:
         yield left_out
     if progress is not None:
@@ -232,6 +260,13 @@ def _video_hash(
     reader: VideoReader, rows: _Rows, algorithm: HashAlgorithm, sample: str, sums: dict[str, str]
 ) -> VideoHash:
     info = reader.info
+    views = {}
+    if rows.mirrored:
+        views["flip_y"] = _hash_array(rows.mirrored, rows.qualities, algorithm)
+        if rows.any_bars:
+            views["trimmed+flip_y"] = _hash_array(
+                rows.trimmed_mirrored, rows.trimmed_qualities, algorithm
+            )
     times = np.array(rows.times_s, np.float64)
     return VideoHash(
         hashes=_hash_array(rows.packed, rows.qualities, algorithm),
@@ -249,6 +284,7 @@ def _video_hash(
         ),
         digests=sums,
         damage=reader.damage,
+        views=views,
     )
 
 

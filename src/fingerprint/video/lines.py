@@ -28,6 +28,7 @@ _SLACK_S = 0.1
 _FIT_FRAMES = 6
 _FIT_S = 2.0
 _CANDIDATES = 12
+_MOST_OFFSETS = 4_000_000
 
 _AS_GOOD = 0.9
 _UNTOLD_S = 0.25
@@ -109,14 +110,13 @@ def _loudest(
     spans = query.start_s[q], query.end_s[q], reference.start_s[r], reference.end_s[r]
     low = float((spans[2] - speeds.max() * spans[1]).min()) - tolerance_s
     high = float((spans[3] - speeds.min() * spans[0]).max()) + tolerance_s
-    votes = np.zeros((len(speeds), int((high - low) / step_s) + 2))
-    kernels.alignment.vote(q, *spans, weight[chosen], speeds, tolerance_s, low, step_s, votes)
-    lines = []
-    for speed, said in zip(speeds.tolist(), votes, strict=True):
-        first = last = int(said.argmax())
-        while last + 1 < len(said) and said[last + 1] >= said[first] * (1 - 1e-9):
-            last += 1
-        lines.append(Line(speed, low + step_s * (first + last) / 2, float(said[first])))
+    step_s = max(step_s, (high - low) / _MOST_OFFSETS)
+    votes = np.empty(int((high - low) / step_s) + 2)
+    found = np.empty((len(speeds), 2))
+    kernels.alignment.vote(
+        q, *spans, weight[chosen], speeds, tolerance_s, low, step_s, votes, found
+    )
+    lines = [Line(s, *one) for s, one in zip(speeds.tolist(), found.tolist(), strict=True)]
     lines.sort(key=lambda one: -one.votes * _preference(one.speed))
     plain = [one for one in lines[_CANDIDATES:] if one.speed == 1.0]
     return lines[:_CANDIDATES] + plain
@@ -161,9 +161,12 @@ def _fitted(
     span_s = float(np.ptp(at)) if at.size else 0.0
     if len(rows) < _FIT_FRAMES or span_s < _FIT_S:
         return line
-    slope, offset = np.polyfit(at, shown, 1, w=weight[best])
+    # A frame that is shown for long says little about when.
+    long_s = (query.end_s - query.start_s)[rows] + (reference.end_s - reference.start_s)[r]
+    sure = weight[best] / (_SLACK_S + long_s)
+    slope, offset = np.polyfit(at, shown, 1, w=sure)
     if abs(slope - 1) * span_s <= max(_UNTOLD_S, reach_of(reference)):
-        slope, offset = 1.0, np.average(shown - at, weights=weight[best] ** 2)
+        slope, offset = 1.0, np.average(shown - at, weights=sure**2)
     if not SLOWEST * 0.98 <= slope <= FASTEST * 1.02:
         return line
     return Line(float(slope), float(offset), line.votes)

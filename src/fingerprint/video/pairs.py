@@ -22,6 +22,7 @@ __all__ = [
     "Pairs",
     "find_pairs",
     "min_quality_of",
+    "nearest_of",
     "query_views",
     "usable",
 ]
@@ -30,6 +31,13 @@ TRANSFORMS = ("identity", "trimmed", "flip_y", "trimmed+flip_y")
 """How a query may be laid to match, in the order of preference."""
 
 MIRRORED = {"identity": "flip_y", "trimmed": "trimmed+flip_y"}
+
+
+MOST_A_ROW = 48
+"""Frames of the reference that a frame of the query is compared with in the order of time:
+the nearest. More are alike only in scenes that hardly change, and then say nothing."""
+
+_BLOCK = 256
 
 
 class Pairs(NamedTuple):
@@ -43,6 +51,11 @@ class Pairs(NamedTuple):
     reference_rows: I64
     distances: I32
     transforms: I64
+
+    def only(self, places: I64) -> Pairs:
+        """Return the pairs at these places."""
+        q, r, distances, transforms = self
+        return Pairs(q[places], r[places], distances[places], transforms[places])
 
 
 def min_quality_of(video_hash: VideoHash) -> int:
@@ -62,14 +75,17 @@ def usable(hashes: HashArray, min_quality: int) -> Bits:
 def query_views(video_hash: VideoHash, *, mirrored: bool) -> dict[str, HashArray]:
     """Return the hashes of a query in each way in which it is looked up.
 
-    Mirrored ones are made of the stored bits, for PDQ alone: they are about 15 bits from
-    those of the mirrored picture.
+    Mirrored ones, for PDQ alone, are those that were made of the frames (`VideoHash.views`),
+    or else made of the stored bits, and then about 15 bits off.
     """
     views = {"identity": video_hash.hashes}
     if video_hash.trimmed is not None:
         views["trimmed"] = video_hash.trimmed
     if mirrored and video_hash.hashes.algorithm == "pdq" and video_hash.hashes.bits == 256:
         for name, hashes in list(views.items()):
+            if MIRRORED[name] in video_hash.views:
+                views[MIRRORED[name]] = video_hash.views[MIRRORED[name]]
+                continue
             words = hashes.words ^ _mirror_mask()
             quality = hashes.quality
             views[MIRRORED[name]] = HashArray.from_words(
@@ -100,9 +116,16 @@ def find_pairs(query: VideoHash, reference: VideoHash, radius: int, *, mirrored:
         for target in targets:
             q_rows = np.flatnonzero(usable(view, quality))
             r_rows = np.flatnonzero(usable(target, quality))
-            near = _near(view[q_rows], target[r_rows], radius)
-            transform = np.full(len(near[0]), TRANSFORMS.index(name), np.int64)
-            found.append((q_rows[near[0]], r_rows[near[1]], near[2], transform))
+            for at in range(0, len(q_rows), _BLOCK):
+                block = q_rows[at : at + _BLOCK]
+                owners, rows, distances = _near(view[block], target[r_rows], radius)
+                owners, rows = block[owners], r_rows[rows]
+                kept = nearest_of(owners, rows, distances)
+                transform = np.full(len(kept), TRANSFORMS.index(name), np.int64)
+                found.append((owners[kept], rows[kept], distances[kept], transform))
+    if not found:
+        nothing = np.empty(0, np.int64)
+        return Pairs(nothing, nothing, nothing.astype(np.int32), nothing)
     return merged(*(np.concatenate(column) for column in zip(*found, strict=True)))
 
 
@@ -119,6 +142,22 @@ def merged(query_rows: I64, reference_rows: I64, distances: I32, transforms: I64
         distances[kept].astype(np.int32),
         transforms[kept].astype(np.int64),
     )
+
+
+def nearest_of(owners: I64, rows: I64, distances: I32) -> I64:
+    """Return the places of the nearest `MOST_A_ROW` of each owner.
+
+    Of equals those at the same distances in rows, so that lines survive.
+    """
+    if not owners.size or int(np.bincount(owners).max()) <= MOST_A_ROW:
+        return np.arange(owners.size)
+    spread = ((rows - owners) * 2654435761) & 0xFFFFFF
+    order = np.lexsort((spread, distances, owners))
+    sorted_owners = owners[order]
+    starts = np.flatnonzero(np.diff(sorted_owners, prepend=-1))
+    rank = np.arange(order.size) - np.repeat(starts, np.diff(starts, append=order.size))
+    kept: I64 = np.sort(order[rank < MOST_A_ROW])
+    return kept
 
 
 def _near(queries: HashArray, targets: HashArray, radius: int) -> tuple[I64, I64, I32]:

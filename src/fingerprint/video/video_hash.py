@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["DIGEST_NBYTES", "VideoHash"]
 
+LONGEST_S = 10_000_000.0
+"""Longest time that is believed: a hundred days."""
+
 DIGEST_NBYTES = {"md5": 16, "sha1": 20, "sha256": 32}
 """Digests that a video hash may carry, and how long they are."""
 
@@ -69,6 +72,12 @@ class VideoHash:
     damage : str
         Why the file was not decoded to its end; "" when it was.
 
+    views : mapping of str to HashArray
+        The same frames laid otherwise, ``"flip_y"`` and ``"trimmed+flip_y"``: left and
+        right exchanged. They are for looking the video up, and no part of it: neither
+        compared by ``==`` nor kept in files. Look-ups without them derive them from the
+        stored bits, some 15 bits less exactly.
+
     Raises
     ------
     ValueError, TypeError
@@ -95,6 +104,7 @@ class VideoHash:
     trimmed: HashArray | None = None
     digests: Mapping[str, str] = field(default_factory=dict)
     damage: str = ""
+    views: Mapping[str, HashArray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not isinstance(self.hashes, HashArray):
@@ -115,6 +125,7 @@ class VideoHash:
         _set(self, "digests", _checked_digests(self.digests))
         _check_rows(self)
         _check_trimmed(self)
+        _check_views(self)
 
     @property
     def kind(self) -> Kind:
@@ -274,6 +285,7 @@ class VideoHash:
             numbers=self.numbers[rows],
             counts=self.counts[rows],
             trimmed=None if self.trimmed is None else self.trimmed[rows],
+            views={name: hashes[rows] for name, hashes in self.views.items()},
         )
 
     def _quality_classes(self) -> I8:
@@ -295,7 +307,8 @@ class VideoHash:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, VideoHash):
             return NotImplemented
-        return all(_same(getattr(self, one.name), getattr(other, one.name)) for one in fields(self))
+        names = (one.name for one in fields(self) if one.name != "views")
+        return all(_same(getattr(self, name), getattr(other, name)) for name in names)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -363,12 +376,24 @@ def _checked_digests(digests: Mapping[str, str]) -> dict[str, str]:
 def _check_rows(video_hash: VideoHash) -> None:
     start_s, end_s = video_hash.start_s, video_hash.end_s
     for name, values in (("start_s", start_s), ("end_s", end_s)):
-        _require(np.isfinite(values), name, "finite seconds", values)
+        _require((values >= 0) & (values <= LONGEST_S), name, f"0 to {LONGEST_S:g} s", values)
     before_s = np.concatenate([start_s[:1], start_s[:-1]])
     _require(start_s >= before_s, "start_s", "ascending seconds", start_s)
     _require(end_s >= start_s, "end_s", "at least start_s", end_s)
     _require(video_hash.numbers >= 0, "numbers", "frames from 0", video_hash.numbers)
     _require(video_hash.counts >= 1, "counts", "at least 1", video_hash.counts)
+
+
+def _check_views(video_hash: VideoHash) -> None:
+    views = dict(video_hash.views)
+    for name, hashes in views.items():
+        if not isinstance(hashes, HashArray):
+            raise TypeError(f"views: expected HashArray, got {type(hashes).__name__}")
+        require_same_kind(video_hash.hashes, hashes)
+        if len(hashes) != len(video_hash):
+            n = len(video_hash)
+            raise ValueError(f"views: expected {n} hashes of {name!r}, got {len(hashes)}")
+    _set(video_hash, "views", views)
 
 
 def _check_trimmed(video_hash: VideoHash) -> None:

@@ -343,8 +343,6 @@ def _features(video_hash: VideoHash) -> Iterable[_Feature]:
     if (video_hash.qualities < 0).any():
         row = int(np.argmax(video_hash.qualities < 0))
         raise ValueError(f"qualities: expected 0 to 100, got an unknown one in row {row}")
-    if (video_hash.start_s < 0).any():
-        raise ValueError(f"start_s: expected times from 0, got {video_hash.start_s[0]}")
     digits = video_hash.hashes.packed.tobytes().hex()
     return [
         _Feature(number, quality, digits[64 * row : 64 * row + 64], time_s)
