@@ -204,6 +204,52 @@ def test_a_reference_that_others_sampled_by_time(step: int) -> None:
     assert_close(match_videos(sparse, query), (20, 40, 10, 30), within_s=1.2)
 
 
+def slides(holds_s: list[float]) -> VideoHash:
+    """A frame a slide, each shown until the next."""
+    packed = np.random.default_rng(9).integers(0, 256, (len(holds_s), 32), np.uint8)
+    ends = np.cumsum(holds_s)
+    one = video(packed, ends - holds_s, duration_s=float(ends[-1]))
+    return replace(one, end_s=ends)
+
+
+def test_slides_that_are_coded_once_each() -> None:
+    deck = slides([4, 30, 12, 5, 9, 22, 7, 15, 6, 28, 11, 18])
+    assert_close(match_videos(deck, deck), (0, 167, 0, 167), within_s=0.2)
+    at = np.arange(20, 110, 0.5)
+    shown = deck.hashes.packed[np.searchsorted(deck.end_s, at, side="right")]
+    query = video(noisy(shown, 3, 2), at - 20, duration_s=90.0)
+    found = match_videos(query, deck)
+    assert_close(found, (0, 90, 20, 110), within_s=1.0)
+    assert found.segments[0].speed == 1.0
+
+
+def test_scenes_that_all_look_alike_are_found_where_they_are() -> None:
+    base = np.random.default_rng(0).integers(0, 256, (1, 32), np.uint8)
+    two = np.concatenate([base, ~base])[np.arange(1200) // 6 % 2]
+    loop = video(two, 0.2 * np.arange(1200))
+    assert_close(match_videos(loop, loop), (0, 240, 0, 240))
+    scene = video(noisy(np.repeat(base, 900, axis=0), 1, 10), 0.2 * np.arange(900))
+    other = video(noisy(np.repeat(base, 900, axis=0), 2, 10), 0.2 * np.arange(900))
+    assert not match_videos(scene, other)
+    part = video(scene.hashes.packed[300:600], 0.2 * np.arange(300))
+    assert_close(match_videos(part, scene), (0, 60, 60, 120))
+
+
+def test_a_clock_that_leaps_costs_no_memory() -> None:
+    part = SOURCE.hashes.packed[:100]
+    far = video(part, [*np.arange(99) * STEP_S, 9e6])
+    assert_close(match_videos(far, SOURCE), (0, 9.9, 0, 9.9))
+    assert_close(match_videos(SOURCE, far), (0, 9.9, 0, 9.9))
+
+
+def test_arguments_that_mean_nothing() -> None:
+    with pytest.raises(ValueError, match="min_evidence: expected a number"):
+        match_videos(SOURCE, SOURCE, min_evidence=float("nan"))
+    for wrong in (3.5, True, "3"):
+        with pytest.raises(TypeError, match="radius: expected a whole number of bits"):
+            match_videos(SOURCE, SOURCE, radius=wrong)  # type: ignore[arg-type]
+
+
 def test_what_is_no_video_hash_is_refused() -> None:
     with pytest.raises(TypeError, match="query: expected a VideoHash, as hash_video returns it"):
         match_videos("a.mp4", SOURCE)  # type: ignore[arg-type]

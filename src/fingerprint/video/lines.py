@@ -165,11 +165,19 @@ def _fitted(
     long_s = (query.end_s - query.start_s)[rows] + (reference.end_s - reference.start_s)[r]
     sure = weight[best] / (_SLACK_S + long_s)
     slope, offset = np.polyfit(at, shown, 1, w=sure)
+    plain = Line(1.0, float(np.average(shown - at, weights=sure**2)), line.votes)
     if abs(slope - 1) * span_s <= max(_UNTOLD_S, reach_of(reference)):
-        slope, offset = 1.0, np.average(shown - at, weights=sure**2)
+        return plain
     if not SLOWEST * 0.98 <= slope <= FASTEST * 1.02:
         return line
-    return Line(float(slope), float(offset), line.votes)
+    fitted = Line(float(slope), float(offset), line.votes)
+
+    def off_s(one: Line) -> float:
+        return float(distance_s(query, reference, pairs, best, one).mean())
+
+    as_voted = [line] if line.speed == 1.0 else []
+    straight = min((plain, *as_voted), key=off_s)
+    return straight if off_s(straight) <= off_s(fitted) + _UNTOLD_S / 10 else fitted
 
 
 def distance_s(query: Track, reference: Track, pairs: Pairs, chosen: I64, line: Line) -> F64:

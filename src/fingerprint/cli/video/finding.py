@@ -177,6 +177,8 @@ def _when(match: FrameMatch) -> str:
 def match_dict(match: VideoMatch | FrameMatch) -> dict[str, Any]:
     """Return a match as JSON says it."""
     record = {**asdict(match), "metadata": dict(match.metadata)}
+    if isinstance(match, VideoMatch):
+        record["evidence"] = match.evidence
     if isinstance(match, FrameMatch):
         record["spans"] = [span._asdict() for span in match.spans]
     return record
