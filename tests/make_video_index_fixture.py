@@ -26,6 +26,7 @@ def main() -> None:
         for name, video_hash in made.items():
             index.add(name, video_hash, {"clip": name, "tags": ["é", None]})
         index.remove("variable.mkv")
+        index.compact()  # An empty folder of segments would not survive in git.
     for lock in path.rglob("writer.lock"):
         lock.unlink()
     for name in CLIPS[:2]:

@@ -18,7 +18,11 @@ from fingerprint.video.index import VideoIndex
 from tests.torture import StopsAtStep, fork, small_segments
 from tests.video_lists import compared, video
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks here")
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks here"),
+    # Its videos have a frame a second.
+    pytest.mark.filterwarnings("ignore::fingerprint.SparseSamplingWarning"),
+]
 
 Model = dict[str, tuple[VideoHash, dict[str, Any]]]
 Step = tuple[Callable[[VideoIndex], None], Model]
