@@ -14,7 +14,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -275,6 +275,7 @@ def test_sentences() -> None:
 
 
 @given(st.lists(st.text("ab./", min_size=1, max_size=8), min_size=1))
+@example(["/", "a.a/", "a.a//"])
 def test_short_names_tell_apart(names: list[str]) -> None:
     short = short_names(names)
     assert set(short) == set(names)

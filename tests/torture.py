@@ -8,6 +8,7 @@ is there, what was begun is there as a whole or not at all, and every file is so
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import random
 import shutil
@@ -147,11 +148,13 @@ def small_segments(n: int = 24) -> Iterator[None]:
 
 def fork(work: Callable[[], None]) -> int:
     """Run in a child, which ends with status 0 when nothing was raised."""
+    gc.collect()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # Threads and forks.
         child = os.fork()
     if child:
         return child
+    gc.freeze()  # A decoder that the parent left would wait for threads that are not here.
     status = 1
     try:
         signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -69,13 +69,18 @@ def short_names(names: Iterable[str]) -> dict[str, str]:
 
     What does not end like a file's name, as an id may, stays whole.
     """
-    left = list(dict.fromkeys(names))
+    left = every = list(dict.fromkeys(names))
     short = {name: name for name in left if not PurePath(name).suffix}
     n_parts = 1
     while left := [name for name in left if name not in short]:
         tails = {name: "/".join(name.split("/")[-n_parts:]) for name in left}
         n_of = Counter(tails.values())
-        short |= {name: tail for name, tail in tails.items() if n_of[tail] == 1}
+        taken = {*every, *short.values()}
+        short |= {
+            name: tail
+            for name, tail in tails.items()
+            if tail == name or (n_of[tail] == 1 and tail not in taken)
+        }
         n_parts += 1
     return short
 
