@@ -71,7 +71,7 @@ def test_results_stand_in_the_order_of_the_sources(workers: int) -> None:
             assert result.video_hash == expected
     assert len(batch.hashed) + len(batch.failures) == len(batch) == len(names)
     assert batch[0] is batch.results[0]
-    with pytest.raises(ExceptionGroup, match=f"{len(batch.failures)} of {len(names)} videos"):
+    with pytest.raises(ExceptionGroup, match=f"{len(batch.failures)} of {len(names)} sources"):
         batch.raise_for_failures()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from fingerprint.hash_arrays import HashArray
 from fingerprint.hashes import Hash
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fingerprint.typing import Metadata
 
 __all__ = [
+    "Batch",
     "Failure",
     "HashBatch",
     "HashedImage",
@@ -22,6 +23,8 @@ __all__ = [
     "VideoMatch",
     "VideoSegment",
 ]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,25 +177,20 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class HashBatch(Sequence[HashedImage | Failure]):
-    """The results of a batch, in the order of its sources."""
+class Batch(Sequence[T | Failure]):
+    """What became of each source of a batch, in their order."""
 
-    results: tuple[HashedImage | Failure, ...]
+    results: tuple[T | Failure, ...]
 
     @property
-    def hashed(self) -> tuple[HashedImage, ...]:
+    def hashed(self) -> tuple[T, ...]:
         """Those that succeeded, in order."""
-        return tuple(r for r in self.results if isinstance(r, HashedImage))
+        return tuple(r for r in self.results if not isinstance(r, Failure))
 
     @property
     def failures(self) -> tuple[Failure, ...]:
         """Those that did not, in order."""
         return tuple(r for r in self.results if isinstance(r, Failure))
-
-    @property
-    def hashes(self) -> HashArray:
-        """Hashes of those that succeeded, in order; ValueError when none did."""
-        return HashArray.from_hashes(r.hash for r in self.hashed)
 
     def raise_for_failures(self) -> None:
         """Raise an ``ExceptionGroup`` of the failures' errors, if there are any."""
@@ -208,5 +206,15 @@ class HashBatch(Sequence[HashedImage | Failure]):
     def __getitem__(self, index):  # type: ignore[no-untyped-def]
         return self.results[index]
 
-    def __iter__(self) -> Iterator[HashedImage | Failure]:
+    def __iter__(self) -> Iterator[T | Failure]:
         return iter(self.results)
+
+
+@dataclass(frozen=True, slots=True)
+class HashBatch(Batch[HashedImage]):
+    """The results of a batch of pictures, in the order of its sources."""
+
+    @property
+    def hashes(self) -> HashArray:
+        """Hashes of those that succeeded, in order; ValueError when none did."""
+        return HashArray.from_hashes(r.hash for r in self.hashed)

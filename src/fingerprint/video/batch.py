@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -13,7 +13,7 @@ from fingerprint.errors import DecodeError, FingerprintError
 from fingerprint.hashing import ResultStream
 from fingerprint.media import DEFAULT_VIDEO_LIMITS, VideoLimits, describe
 from fingerprint.media.video import check_video_options
-from fingerprint.results import Failure
+from fingerprint.results import Batch, Failure
 from fingerprint.video.hashing import checked_options, hash_video
 from fingerprint.video.video_hash import VideoHash
 
@@ -33,38 +33,10 @@ class HashedVideo:
     video_hash: VideoHash
 
 
-@dataclass(frozen=True, slots=True)
-class VideoBatch(Sequence[HashedVideo | Failure]):
+class VideoBatch(Batch[HashedVideo]):
     """The results of a batch of videos, in the order of its sources."""
 
-    results: tuple[HashedVideo | Failure, ...]
-
-    @property
-    def hashed(self) -> tuple[HashedVideo, ...]:
-        """Those that succeeded, in order."""
-        return tuple(r for r in self.results if isinstance(r, HashedVideo))
-
-    @property
-    def failures(self) -> tuple[Failure, ...]:
-        """Those that did not, in order."""
-        return tuple(r for r in self.results if isinstance(r, Failure))
-
-    def raise_for_failures(self) -> None:
-        """Raise an ``ExceptionGroup`` of the failures' errors, if there are any."""
-        if self.failures:
-            raise ExceptionGroup(
-                f"{len(self.failures)} of {len(self.results)} videos could not be hashed",
-                [f.error for f in self.failures],
-            )
-
-    def __len__(self) -> int:
-        return len(self.results)
-
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]
-        return self.results[index]
-
-    def __iter__(self) -> Iterator[HashedVideo | Failure]:
-        return iter(self.results)
+    __slots__ = ()
 
 
 class VideoStream(ResultStream["VideoSource", HashedVideo | Failure]):

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
-import operator
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,17 +13,15 @@ from fingerprint.algorithms import Algorithm, get_algorithm
 from fingerprint.errors import UnknownAlgorithmError, redacted
 from fingerprint.hash_arrays import HashArray, read_only
 from fingerprint.hashes import Kind, require_same_kind
+from fingerprint.video import checks
 
 if TYPE_CHECKING:
     from fingerprint.typing import F64, I8, I64
 
-__all__ = ["DIGEST_NBYTES", "VideoHash"]
+__all__ = ["VideoHash"]
 
 LONGEST_S = 10_000_000.0
 """Longest time that is believed: a hundred days."""
-
-DIGEST_NBYTES = {"md5": 16, "sha1": 20, "sha256": 32}
-"""Digests that a video hash may carry, and how long they are."""
 
 COLLAPSE_SHARE = 8 / 256
 """Share of a hash's bits that frames of one run may differ in, unless told otherwise.
@@ -35,8 +30,6 @@ Two decoders disagree on one frame of a PDQ video by up to 6 of 256 bits, so les
 keep noise. And it is a quarter of PDQ's radius of 31: what is within 23 bits of a frame
 that was dropped is still within the radius of the one that stands for it.
 """
-
-_HEX = re.compile(r"[0-9a-f]*")
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -111,18 +104,18 @@ class VideoHash:
             raise TypeError(f"hashes: expected HashArray, got {type(self.hashes).__name__}")
         n = len(self.hashes)
         for name in ("start_s", "end_s"):
-            _set(self, name, _column(name, getattr(self, name), n, np.dtype(np.float64)))
+            _set(self, name, checks.column(name, getattr(self, name), n, np.dtype(np.float64)))
         for name in ("numbers", "counts"):
-            _set(self, name, _column(name, getattr(self, name), n, np.dtype(np.int64)))
+            _set(self, name, checks.column(name, getattr(self, name), n, np.dtype(np.int64)))
         for name in ("duration_s", "frame_rate"):
-            _set(self, name, _amount(name, getattr(self, name)))
+            _set(self, name, checks.amount(name, getattr(self, name)))
         for name in ("width_px", "height_px"):
-            _set(self, name, _size(name, getattr(self, name)))
+            _set(self, name, checks.size(name, getattr(self, name)))
         for name in ("sample", "damage"):
             if not isinstance(getattr(self, name), str):
                 found = type(getattr(self, name)).__name__
                 raise TypeError(f"{name}: expected str, got {found}")
-        _set(self, "digests", _checked_digests(self.digests))
+        _set(self, "digests", checks.checked_digests(self.digests))
         _check_rows(self)
         _check_trimmed(self)
         _check_views(self)
@@ -327,50 +320,6 @@ class VideoHash:
 
 def _set(video_hash: VideoHash, name: str, value: object) -> None:
     object.__setattr__(video_hash, name, value)
-
-
-def _column(name: str, values: Any, n: int, dtype: np.dtype[Any]) -> Any:
-    """Return a read-only copy of a column, having checked what it is."""
-    array = np.asarray(values)
-    if array.shape != (n,):
-        raise ValueError(f"{name}: expected shape ({n},), got {array.shape}")
-    if array.size and not np.can_cast(array.dtype, dtype, "safe"):
-        raise TypeError(f"{name}: expected {dtype}, got {array.dtype}")
-    return read_only(array.astype(dtype))
-
-
-def _amount(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-        raise TypeError(f"{name}: expected float, got {type(value).__name__}")
-    try:
-        amount = float(value)
-    except OverflowError:
-        amount = math.inf
-    if not (math.isfinite(amount) and amount >= 0):
-        raise ValueError(f"{name}: expected a finite number from 0, got {amount}")
-    return amount
-
-
-def _size(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name}: expected int, got {type(value).__name__}")
-    size = operator.index(value)
-    if size < 0:
-        raise ValueError(f"{name}: expected pixels from 0, got {size}")
-    return size
-
-
-def _checked_digests(digests: Mapping[str, str]) -> dict[str, str]:
-    if not isinstance(digests, Mapping):
-        raise TypeError(f"digests: expected a mapping, got {type(digests).__name__}")
-    for name, value in digests.items():
-        if name not in DIGEST_NBYTES:
-            known = ", ".join(DIGEST_NBYTES)
-            raise ValueError(f"digests: expected some of {known}, got {redacted(name)!r}")
-        length = 2 * DIGEST_NBYTES[name]
-        if not isinstance(value, str) or len(value) != length or not _HEX.fullmatch(value):
-            raise ValueError(f"digests: expected {length} lower-case hex digits for {name}")
-    return dict(digests)
 
 
 def _check_rows(video_hash: VideoHash) -> None:
