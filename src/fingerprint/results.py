@@ -45,6 +45,9 @@ class Match:
         `fingerprint.DIHEDRAL_NAMES`.
     metadata : mapping
         What was stored with the reference.
+    probability : float or None
+        That it is a copy rather than chance, 0 to 1, once a
+        `fingerprint.Calibration` has been asked (`fingerprint.assess`).
     """
 
     id: str
@@ -52,6 +55,7 @@ class Match:
     quality: int | None = None
     transform: str = "identity"
     metadata: Metadata = field(default_factory=dict)
+    probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

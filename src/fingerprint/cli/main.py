@@ -20,11 +20,15 @@ EXIT_INTERRUPTED = 130
 
 _COMMANDS = {
     "algorithms": "List the hash algorithms and the index backends.",
+    "calibrate": "Measure which radius gives how many false matches.",
     "compare": "Say how far apart two pictures are.",
     "dedupe": "Find the near-duplicates in a folder.",
     "demo": "Index photographs, edit them, and find them again.",
+    "evaluate": "Measure how far hashes survive editing, on your own pictures.",
     "hash": "Hash pictures.",
     "index": "Keep hashes under ids and look up what is near.",
+    "transforms": "List the edits that robustness is measured with, or draw them.",
+    "verify": "Compare two pictures by their local features.",
     "video": "Hash videos, and find which seconds of one are in another.",
     "warmup": "Compile the kernels, so that nobody waits for it later.",
 }
