@@ -28,7 +28,7 @@ SIZES_PX = (
 )
 """Heights and widths of `photos`."""
 
-_OCTAVES = 9
+_OCTAVES = 8
 _SHADOW = np.array([0.12, 0.16])
 """Where the shadow falls, in radii of the thing."""
 
@@ -85,16 +85,22 @@ def _developed(scene: F32, chance: np.random.Generator) -> U8:
     y, x = (np.linspace(-1, 1, n, dtype=np.float32) for n in (h, w))
     light = 1 + np.float32(fall) * (math.sin(angle) * y[:, None] + math.cos(angle) * x[None])
     exposed = scene * light[..., None].astype(np.float32)
-    middle = float(np.median(exposed))
+    middle = float(np.median(exposed[::4, ::4]))
     exposed *= np.float32(chance.uniform(0.36, 0.56) / max(middle, 0.15))
     # A soft shoulder instead of clipped highlights.
-    exposed = np.where(exposed > 0.8, 0.8 + 0.2 * np.tanh((exposed - 0.8) / 0.2), exposed)
+    bright = exposed > 0.8
+    exposed[bright] = 0.8 + 0.2 * np.tanh((exposed[bright] - 0.8) / 0.2)
     grain = chance.standard_normal(scene.shape, np.float32) * np.float32(GRAIN_LEVELS)
     return np.asarray(np.clip(255 * exposed + grain, 0, 255), np.uint8)
 
 
 def _field(
-    chance: np.random.Generator, h: int, w: int, roughness: float = 1.0, squeeze: float = 1.0
+    chance: np.random.Generator,
+    h: int,
+    w: int,
+    roughness: float = 1.0,
+    squeeze: float = 1.0,
+    octaves: int = _OCTAVES,
 ) -> F32:
     """Return 1/f noise of mean 0 and deviation 1 from random grids, each twice as fine.
 
@@ -105,11 +111,12 @@ def _field(
 
     total = np.zeros((1, 1), np.float32)
     seeds = chance.integers(1 << 62, size=_OCTAVES)
-    for octave in range(_OCTAVES):
+    for octave in range(octaves):
         cells = 2 ** (octave + 1)
         if cells * squeeze > max(h, w):
             break
-        # Coarse waves need few pixels.
+        # Coarse waves need few pixels; in fine ones nobody sees how they are interpolated.
+        fine = cells >= 64
         factor = min(1.0, 4 * squeeze * cells / max(h, w))
         size = max(1, round(w * factor)), max(1, round(h * factor))
         total = np.asarray(cv2.resize(total, size, interpolation=cv2.INTER_CUBIC), np.float32)
@@ -119,7 +126,7 @@ def _field(
         sine, cosine, pitch = math.sin(turn), math.cos(turn), cells / max(size)
         matrix = pitch * np.array([(cosine, -squeeze * sine, 0), (sine, squeeze * cosine, 0)])
         matrix[:, 2] = own.uniform(0, cells, 2)
-        how = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+        how = (cv2.INTER_LINEAR if fine else cv2.INTER_CUBIC) | cv2.WARP_INVERSE_MAP
         wave = cv2.warpAffine(grid, matrix, size, flags=how, borderMode=cv2.BORDER_WRAP)
         total += np.float32(roughness**octave) * np.asarray(wave, np.float32)
     total = np.asarray(cv2.resize(total, (w, h), interpolation=cv2.INTER_CUBIC), np.float32)
@@ -137,10 +144,16 @@ def _colour(chance: np.random.Generator, low: float = 0.08, high: float = 0.95) 
 
 
 def _textured(
-    chance: np.random.Generator, h: int, w: int, contrast: float, **options: float
+    chance: np.random.Generator,
+    h: int,
+    w: int,
+    contrast: float,
+    roughness: float = 1.0,
+    squeeze: float = 1.0,
 ) -> F32:
     """Return a ground of two colours that shade into each other."""
-    light, share = _field(chance, h, w, **options), _field(chance, h, w, 0.6)
+    light = _field(chance, h, w, roughness, squeeze)
+    share = _field(chance, h, w, 0.6, octaves=5)
     one, other = _colour(chance, 0.2, 0.8), _colour(chance, 0.2, 0.8)
     mix = (1 / (1 + np.exp(-2 * share)))[..., None]
     ground = one * mix + other * (1 - mix)

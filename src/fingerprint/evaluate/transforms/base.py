@@ -25,7 +25,7 @@ __all__ = [
     "transforms",
 ]
 
-OTHER_SIDE_PX = 640
+OTHER_SIDE_PX = 400
 """Other pictures that are made up are no larger than this; larger places stretch them."""
 
 

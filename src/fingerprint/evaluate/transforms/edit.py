@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import io
 import math
 import os
@@ -155,8 +156,10 @@ def _known(name: str) -> Transform:
     try:
         return transforms(name)
     except KeyError:
-        known = ", ".join((*transform_names(), *CHAINS))
-        raise ValueError(f"edit: expected one of {known}; got {name!r}") from None
+        known = (*transform_names(), *CHAINS)
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise ValueError(f"edit: got {name!r}{hint}, expected one of {', '.join(known)}") from None
 
 
 def _read(step: str) -> tuple[str, float]:

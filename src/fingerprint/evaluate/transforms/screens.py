@@ -97,9 +97,9 @@ def recapture(pixels: U8, strength: float, chance: np.random.Generator) -> U8:
     factor = min(1.0, _LARGEST_PX / max(h, w))
     size = max(8, round(w * factor)), max(8, round(h * factor))
     shown = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    seen = _on_a_desk(np.asarray(shown, np.uint8), strength, chance)
-    light = seen.astype(np.float32) * _moire(size[1], size[0], strength, chance)
-    light = light * (1 + strength * chance.uniform(-0.12, 0.12, 3)).astype(np.float32)
+    beating = shown * _moire(size[1], size[0], strength, chance)
+    seen = _on_a_desk(to_u8(beating), strength, chance)
+    light = seen * (1 + strength * chance.uniform(-0.12, 0.12, 3)).astype(np.float32)
     light += _glare(size[1], size[0], strength, chance)
     light = 255 * (np.clip(light, 0, 255) / 255) ** np.float32(
         1 + strength * chance.uniform(-0.15, 0.2)
@@ -123,7 +123,7 @@ def _on_a_desk(pixels: U8, strength: float, chance: np.random.Generator) -> U8:
     whole += np.array([(0, 0), (2, 0), (2, 2), (0, 2)], np.float32) * rim
     corners = quad(h, w, 0.14 * strength, chance).astype(np.float32)
     matrix = cv2.getPerspectiveTransform(whole, corners)
-    dim = chance.uniform(30, 110, (2, 3)).astype(np.float32)
+    dim = (chance.uniform(25, 110, (2, 1)) * chance.uniform(0.8, 1.2, (2, 3))).astype(np.float32)
     down = np.linspace(0, 1, h, dtype=np.float32)[:, None, None]
     desk = np.repeat(dim[0] * (1 - down) + dim[1] * down, w, axis=1).astype(np.uint8)
     laid = cv2.warpPerspective(
