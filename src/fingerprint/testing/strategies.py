@@ -1,17 +1,18 @@
-"""Hypothesis strategies: pictures that algorithms trip over, and hashes.
+"""Hypothesis strategies: pictures that algorithms trip over, photographs, edits, and hashes.
 
 Needs the extra ``testing``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fingerprint.algorithms import get_algorithm
 from fingerprint.errors import MissingExtraError
+from fingerprint.evaluate import Edit, photo, transform_names, transforms
 from fingerprint.hashes import Hash
 
 try:
@@ -22,7 +23,7 @@ except ImportError as error:
 if TYPE_CHECKING:
     from fingerprint.typing import U8
 
-__all__ = ["hashes", "images", "photo_like"]
+__all__ = ["edits", "hashes", "images", "photo_like", "photographs"]
 
 
 def photo_like(generator: np.random.Generator, shape: tuple[int, ...]) -> U8:
@@ -149,6 +150,61 @@ def images(
     if not channels or not set(channels) <= {1, 3, 4}:
         raise ValueError(f"channels: expected some of 1, 3 and 4, got {channels}")
     return _images(min_side, max_side, channels)
+
+
+def photographs(min_side_px: int = 64, max_side_px: int = 320) -> st.SearchStrategy[U8]:
+    """Generated pictures that hashes take for photographs; see `fingerprint.evaluate.photo`.
+
+    Parameters
+    ----------
+    min_side_px, max_side_px : int
+        Shortest and longest side.
+
+    Returns
+    -------
+    SearchStrategy
+        Of (h, w, 3) uint8 RGB arrays; shrinks to a small seed and a small picture.
+    """
+    if not 1 <= min_side_px <= max_side_px:
+        raise ValueError(
+            f"expected 1 <= min_side_px <= max_side_px, got {min_side_px} and {max_side_px}"
+        )
+    side = st.integers(min_side_px, max_side_px)
+    return st.builds(photo, st.integers(0, (1 << 32) - 1), side, side)
+
+
+def edits(names: Iterable[str] | None = None, max_steps: int = 2) -> st.SearchStrategy[Edit]:
+    """Edits of one step or more, at strengths along their grids, mostly between the points.
+
+    Parameters
+    ----------
+    names : iterable of str, optional
+        Transforms to take; all by default.
+    max_steps : int
+        Most steps.
+
+    Returns
+    -------
+    SearchStrategy
+        Of `fingerprint.evaluate.Edit`; shrinks to one step of the first name, mild.
+    """
+    chosen = tuple(transform_names() if names is None else names)
+    unknown = [name for name in chosen if name not in transform_names()]
+    if unknown or not chosen:
+        known = ", ".join(transform_names())
+        raise ValueError(f"names: expected some of {known}; got {unknown}")
+    if max_steps < 1:
+        raise ValueError(f"max_steps: expected at least 1, got {max_steps}")
+    step = st.tuples(st.sampled_from(chosen), st.floats(0, 1)).map(_step)
+    return st.lists(step, min_size=1, max_size=max_steps).map(lambda some: Edit(tuple(some)))
+
+
+def _step(drawn: tuple[str, float]) -> tuple[str, float]:
+    """Return a transform and the strength that is this share of the way along its grid."""
+    name, share = drawn
+    grid = transforms(name).strengths
+    strength = np.interp(share * (len(grid) - 1), np.arange(len(grid)), grid)
+    return name, float(f"{strength:.4g}")
 
 
 def hashes(algorithm: str = "pdq", bits: int | None = None) -> st.SearchStrategy[Hash]:

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from fingerprint.evaluate.transforms.base import transform
-from fingerprint.evaluate.transforms.lettering import fitted, font, phrase
+from fingerprint.evaluate.transforms.lettering import fitted, font, phrase, wrapped
 from fingerprint.evaluate.transforms.stickers import drawn_emoji, drawn_logo
 
 if TYPE_CHECKING:
@@ -38,12 +38,16 @@ def _write(picture: Image.Image, x: float, y: float, words: str, size_px: int) -
 
 @transform("height of the letters as a share of the picture's", 0.06, 0.12, limits=(0.005, 1))
 def text(pixels: U8, strength: float, chance: np.random.Generator) -> U8:
-    """Write a line across the lower, upper or middle part."""
+    """Write a few words across the lower, upper or middle part."""
     picture = _picture(pixels)
-    size = max(8, round(pixels.shape[0] * strength))
+    h, w = pixels.shape[:2]
+    size = max(8, round(h * strength))
     middle = chance.choice([0.85, 0.85, 0.12, 0.5])
     words = phrase(chance, int(chance.integers(2, 5)))
-    _write(picture, pixels.shape[1] / 2, pixels.shape[0] * middle, words, size)
+    lines = wrapped(words, font(size), 0.95 * w)
+    for i, line in enumerate(lines):
+        y = h * middle + (i - (len(lines) - 1) / 2) * 1.25 * size
+        _write(picture, w / 2, y, line, size)
     return np.asarray(picture)
 
 
@@ -56,7 +60,8 @@ def text_lines(pixels: U8, strength: float, chance: np.random.Generator) -> U8:
     size = max(8, round(h * min(0.1, 0.6 / n)))
     for line in range(n):
         words = phrase(chance, int(chance.integers(3, 7)))
-        _write(picture, w / 2, h * (line + 0.5) / n, words, size)
+        wide = font(size).getlength(words) / (0.95 * w)
+        _write(picture, w / 2, h * (line + 0.5) / n, words, int(size / max(1, wide)))
     return np.asarray(picture)
 
 
