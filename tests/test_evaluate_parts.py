@@ -242,6 +242,20 @@ def test_a_peer_is_the_package_itself(pdqhash: object) -> None:
     assert peer.reference(pixels).quality[0] == ours.quality
 
 
+def test_perception_is_the_package_itself() -> None:
+    hashers = pytest.importorskip("perception.hashers", reason="perception is not installed")
+    pixels = photo(5)
+    for name, hasher in (
+        ("perception.phash", hashers.PHash()),
+        ("perception.phash:16", hashers.PHash(hash_size=16)),
+        ("perception.dhash", hashers.DHash()),
+    ):
+        peer = resolve_contenders([name], peers=False)[0][0]
+        hashed = peer.query(pixels).hashes[0]
+        assert hashed.bits == peer.bits
+        assert hashed.hex == hasher.compute(pixels, hash_format="hex")
+
+
 def test_who_cannot_take_part() -> None:
     with pytest.raises(fp.UnknownAlgorithmError, match="nohash"):
         resolve_contenders(["nohash"], peers=False)

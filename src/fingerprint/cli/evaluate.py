@@ -106,7 +106,9 @@ def _parsed_radii(
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--limit", type=click.IntRange(2), help="At most so many pictures, by chance.")
-@click.option("--max-side", type=click.IntRange(16), help="Make larger pictures so large, pixels.")
+@click.option(
+    "--max-side", type=click.IntRange(16), help="Make larger pictures so large; 1024 pixels."
+)
 @click.option("--workers", type=click.IntRange(1), help="Threads; all processors.")
 @click.option("--groups", is_flag=True, help="List the pictures that show the same.")
 @click.option(
@@ -116,7 +118,7 @@ def _parsed_radii(
     show_default=True,
     help="Folder for the report; run again to go on where it was stopped.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, not as tables.")
 def command(
     folder: Path | None,
     algorithms: tuple[str, ...],

@@ -172,7 +172,10 @@ def resolve_contenders(
             if not peer_packages.is_installed(package):
                 notes.append(f"{package} is not installed: left out")
                 continue
-            chosen += [_peer(name) for name in of_package if name not in named]
+            try:
+                chosen += [_peer(name) for name in of_package if name not in named]
+            except ImportError as error:
+                notes.append(f"{package} is installed and cannot be used: {error}")
     if not chosen:
         raise ValueError("algorithms: expected at least one")
     names = [one.name for one in chosen]

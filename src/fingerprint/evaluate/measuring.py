@@ -63,7 +63,7 @@ def study(
     def one(original: Original) -> Studied | Failure:
         try:
             pixels = original.pixels(max_side_px)
-            stored = tuple(_stored(contender, pixels) for contender in contenders)
+            stored = tuple(_stored(one, pixels, original.name) for one in contenders)
             return Studied(original, pixels_digest(pixels), signature(pixels), stored)
         except FingerprintError as error:
             return Failure(original.name, error)
@@ -175,18 +175,24 @@ class Measuring:
         tallies = {c: PictureTally(self._caps[self._contenders[c].name]) for c in missing}
         own_seed = seed_of(self._seed, studied.original.name)
         for edit in (None, *self._edits):
-            edited = pixels if edit is None else edit(pixels, own_seed)
+            edited = pixels if edit is None else self._edited(i, edit, pixels, own_seed)
             asked = _Asked(edited)
             for c, tally in tallies.items():
                 self._ask(i, c, asked, tally, edited=edit is not None)
         return {self._contenders[c].name: tally.record() for c, tally in tallies.items()}
 
+    def _edited(self, i: int, edit: Edit, pixels: U8, seed: int) -> U8:
+        try:
+            return edit(pixels, seed)
+        except Exception as error:
+            raise DecodeError(self._studied[i].original.name, f"{edit}: {_told(error)}") from error
+
     def _ask(self, i: int, c: int, asked: _Asked, tally: PictureTally, *, edited: bool) -> None:
         contender, references = self._contenders[c], self._references[c]
         try:
             query = contender.query(asked.pixels)
-        except (FingerprintError, TypeError, ValueError) as error:
-            tally.failed(redacted(error))
+        except Exception as error:  # noqa: BLE001 - anybody's code
+            tally.failed(_told(error))
             return
         scores = references.compare(query)
         measured = int(query.hashes.quality[0]) if len(query.hashes) else -1
@@ -198,7 +204,8 @@ class Measuring:
 
     def _digest_of(self, contender: Contender) -> str:
         caps = self._caps[contender.name]
-        query = contender.query(_probe())
+        probe = photo(0, 240, 320)
+        query = contender.query(probe)
         return _digest(
             [
                 *(contender.name, contender.version, contender.bits, contender.min_quality),
@@ -207,7 +214,7 @@ class Measuring:
                 query.hashes.to_hex(),
                 query.handicaps.tolist(),
                 query.names,
-                contender.reference(_probe()).to_hex(),
+                contender.reference(probe).to_hex(),
             ]
         )
 
@@ -246,11 +253,18 @@ class _Asked:
         return self._quality
 
 
-def _stored(contender: Contender, pixels: U8) -> HashArray:
-    stored = contender.reference(pixels)
+def _stored(contender: Contender, pixels: U8, name: str) -> HashArray:
+    try:
+        stored = contender.reference(pixels)
+    except Exception as error:  # Anybody's code.
+        raise DecodeError(name, f"{contender.name}: {_told(error)}") from error
     if stored.bits != contender.bits:
         raise ValueError(f"{contender.name}: expected {contender.bits} bits, got {stored.bits}")
     return stored
+
+
+def _told(error: Exception) -> str:
+    return redacted(str(error) or type(error).__name__)
 
 
 def _quality(stored: HashArray, otherwise: int) -> int:

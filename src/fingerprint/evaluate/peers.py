@@ -25,7 +25,7 @@ DEFAULT_PEERS = {
         "imagehash.phash:16",
     ),
     "pdqhash": ("pdqhash",),
-    "perception": ("perception.phash", "perception.dhash", "perception.blockmean"),
+    "perception": ("perception.phash", "perception.dhash", "perception.phash:16"),
 }
 """Those beside which algorithms are put, by package."""
 
@@ -40,8 +40,6 @@ _PERCEPTION = {
     "dhash": "DHash",
     "ahash": "AverageHash",
     "whash": "WaveletHash",
-    "blockmean": "BlockMean",
-    "marrhildreth": "MarrHildreth",
 }
 
 
@@ -85,14 +83,15 @@ def load(name: str) -> Peer:
         return _pdqhash()
     if package == "imagehash" and family in _IMAGEHASH:
         return _imagehash(name, family, variant)
-    if package == "perception" and family in _PERCEPTION and not variant:
-        return _perception(name, family)
+    if package == "perception" and family in _PERCEPTION:
+        return _perception(name, family, variant)
     raise UnknownAlgorithmError(name, _known())
 
 
 def _known() -> tuple[str, ...]:
     some = [f"imagehash.{family}" for family in _IMAGEHASH]
-    return (*some, "imagehash.phash:16", "pdqhash", *(f"perception.{one}" for one in _PERCEPTION))
+    others = [f"perception.{family}" for family in _PERCEPTION]
+    return (*some, "imagehash.phash:16", "pdqhash", *others, "perception.phash:16")
 
 
 def _packed(name: str, bits: Any, quality: int | None = None) -> Hash:
@@ -127,13 +126,12 @@ def _imagehash(name: str, family: str, variant: str) -> Peer:
     return Peer(name, hash_pixels, ours.bits, ours.radius, version)
 
 
-def _perception(name: str, family: str) -> Peer:
+def _perception(name: str, family: str, variant: str) -> Peer:
+    bits = get_algorithm(f"{family}:{variant}" if variant else family).bits
     hashers: Any = importlib.import_module("perception.hashers")
-    hasher = getattr(hashers, _PERCEPTION[family])()
+    hasher = getattr(hashers, _PERCEPTION[family])(hash_size=int(variant) if variant else 8)
 
     def hash_pixels(pixels: U8) -> Hash:
         return _packed(name, hasher.compute(pixels, hash_format="vector"))
 
-    probe = np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8)
-    bits = hash_pixels(probe).bits
     return Peer(name, hash_pixels, bits, None, importlib.metadata.version("perception"))

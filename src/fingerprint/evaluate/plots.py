@@ -116,7 +116,7 @@ def _recall_by_transform(report: RobustnessReport) -> bytes:
     point = headline(report)
     rows = rows_by_transform(report, point.name)
     shares = np.array([[one.share for one in row] for row in rows.values()])
-    width, height = 3.4 + 0.95 * len(report.contenders), 1.3 + 0.235 * len(rows)
+    width, height = max(5.5, 3.2 + 0.9 * len(report.contenders)), 1.4 + 0.235 * len(rows)
     with _figure(width, height) as (figure, axes, file):
         axis = axes[0, 0]
         axis.imshow(shares, aspect="auto", cmap=_colours(), vmin=0, vmax=1)
@@ -235,7 +235,7 @@ def _distances(report: RobustnessReport) -> bytes:
     """Draw the scores of copies and of different pictures."""
     n_columns = min(3, len(report.contenders))
     n_rows = -(-len(report.contenders) // n_columns)
-    size = 4.6 * n_columns, 2.9 * n_rows + 0.7
+    size = max(7.5, 4.6 * n_columns), 2.9 * n_rows + 1.0
     with _figure(*size, nrows=n_rows, ncols=n_columns) as (figure, axes, file):
         for axis, contender in zip(axes.flat, report.contenders, strict=False):
             own = np.zeros(contender.bits + 1)
@@ -262,7 +262,7 @@ def _distances(report: RobustnessReport) -> bytes:
         for axis in axes.flat[len(report.contenders) :]:
             axis.set_visible(False)
         handles, labels = axes.flat[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper right", ncols=2)
+        figure.legend(handles, labels, loc="outside lower left", ncols=2)
         figure.suptitle(
             f"How far copies and different pictures are apart; dotted: published radius. "
             f"n = {report.n_pictures:,} pictures",
@@ -275,7 +275,7 @@ def _distances(report: RobustnessReport) -> bytes:
 
 def _steps(axis: Any, counts: Any, colour: str, label: str) -> None:
     """Draw a histogram in even bins: many hashes have even distances alone."""
-    width = 2 * max(1, (len(counts) - 1) // 64)
+    width = 2 * max(1, (len(counts) - 1) // 128)
     n_bins = -(-len(counts) // width)
     padded = np.zeros(n_bins * width)
     padded[: len(counts)] = counts
@@ -291,7 +291,7 @@ def _strata(report: RobustnessReport) -> bytes:
     floor = 0.1 / max(report.n_pairs, 1)
     n_columns = min(3, len(contenders))
     n_rows = -(-len(contenders) // n_columns)
-    size = 3.6 * n_columns + 1.8, 2.4 * n_rows + 0.8
+    size = max(7.5, 3.6 * n_columns + 1.8), 2.4 * n_rows + 0.8
     how = {"nrows": n_rows, "ncols": n_columns, "sharey": True, "sharex": True}
     with _figure(*size, **how) as (figure, axes, file):
         for axis, contender in zip(axes.flat, contenders, strict=False):

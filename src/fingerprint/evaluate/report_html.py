@@ -45,7 +45,7 @@ tr.family td{font-weight:600;padding-top:.7rem;color:#5f6671}img{max-width:100%}
 details{margin:.7rem 0}.scale{display:inline-block;width:9rem;height:.7rem;vertical-align:middle;
 margin:0 .4rem;background:linear-gradient(90deg,#c6511a,#f6d9c6,#f7f7f7,#c4dcec,#1c68a6)}
 """
-_IN_TABLES = "recall_by_transform.png"
+_IN_TABLES, _STRATA = "recall_by_transform.png", "strata.png"
 
 
 def html_page(report: RobustnessReport, pictures: Sequence[tuple[str, str, bytes]]) -> str:
@@ -55,8 +55,12 @@ def html_page(report: RobustnessReport, pictures: Sequence[tuple[str, str, bytes
         f"<p>{_e(_what(report))}</p>",
         _summary(report),
         _recalls(report),
-        *(_picture(title, data) for title, file, data in pictures if file != _IN_TABLES),
-        _strata(report),
+        *(
+            f"<h2>{_e(title)}</h2>{_picture(title, data)}"
+            for title, file, data in pictures
+            if file not in {_IN_TABLES, _STRATA}
+        ),
+        _strata(report, "".join(_picture(t, data) for t, f, data in pictures if f == _STRATA)),
         _views(report),
         _groups(report),
         _used(report),
@@ -177,12 +181,13 @@ def _interval_cell(edit: EditResult, point: str) -> str:
     return _heat(Share(recall.found, edit.n), f"{told}{low}{failed}")
 
 
-def _strata(report: RobustnessReport) -> str:
-    """Return the table of false positives by kind of pair."""
+def _strata(report: RobustnessReport, picture: str) -> str:
+    """Return the plot and tables of false positives by kind of pair."""
     parts = [
         "<h2>False positives by kind of pair</h2><p class='note'>Pictures of one folder are often "
         "of one kind, and nearer to each other; pictures with too little in them are near to "
-        "anything. None seen says only that the rate is at most what is written.</p>"
+        "anything. None seen says only that the rate is at most what is written.</p>",
+        picture,
     ]
     for i, contender in enumerate(report.contenders):
         points = contender.points
@@ -267,10 +272,7 @@ def _used(report: RobustnessReport) -> str:
 
 def _picture(title: str, data: bytes) -> str:
     coded = base64.b64encode(data).decode()
-    return (
-        f"<h2>{_e(title)}</h2><div class='wide'>"
-        f"<img alt='{_e(title)}' src='data:image/png;base64,{coded}'></div>"
-    )
+    return f"<div class='wide'><img alt='{_e(title)}' src='data:image/png;base64,{coded}'></div>"
 
 
 def _heat(share: Share, told: str = "") -> str:

@@ -59,7 +59,7 @@ def point_words(point: OperatingPoint) -> str:
     """Return an operating point in words."""
     kind, _, value = point.name.partition(" ")
     if kind == "rate" and not point.shown:
-        return f"no false pair seen (too few for {value})"
+        return f"largest radius without a false pair (too few pictures for {value})"
     return {
         "published": "published radius",
         "radius": f"radius {value}",
