@@ -84,6 +84,7 @@ if TYPE_CHECKING:
         match_frames,
         match_videos,
     )
+    from fingerprint.views import ImageIndex, hash_views, match_image
     from fingerprint.warming import warmup
 
 __version__ = "0.3.0"
@@ -155,6 +156,7 @@ _HOME = {
         "match_frames",
         "match_videos",
     ),
+    "views": ("ImageIndex", "hash_views", "match_image"),
     "warming": ("warmup",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
@@ -219,6 +221,9 @@ __all__ = [  # noqa: RUF022 - grouped by module
     "hash_videos",
     "match_frames",
     "match_videos",
+    "ImageIndex",
+    "hash_views",
+    "match_image",
     "warmup",
 ]
 

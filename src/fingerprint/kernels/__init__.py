@@ -20,10 +20,12 @@ if TYPE_CHECKING:
         markers,
         mih,
         mih_build,
+        panels,
         pdq,
         pdq_reference,
         resample,
         tmk,
+        views,
         yuv,
     )
 
@@ -36,10 +38,12 @@ __all__ = [
     "markers",
     "mih",
     "mih_build",
+    "panels",
     "pdq",
     "pdq_reference",
     "resample",
     "tmk",
+    "views",
     "yuv",
 ]
 

@@ -1,0 +1,158 @@
+"""Looking a picture up by its views: cheap ones first, more while nothing was found."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from fingerprint import media
+from fingerprint.hashes import Hash
+from fingerprint.index import Index
+from fingerprint.media import DEFAULT_LIMITS, Limits
+from fingerprint.results import Match
+from fingerprint.views.families import ViewFamily
+from fingerprint.views.hashing import families_of, picture_of
+from fingerprint.views.picture import Picture
+
+if TYPE_CHECKING:
+    from fingerprint.index.queries import Where
+    from fingerprint.typing import ImageSource, Orientation
+
+__all__ = ["match_image", "match_picture"]
+
+PDQ_BITS = 256
+
+
+def match_image(
+    index: Index,
+    source: ImageSource,
+    *,
+    families: Iterable[str] | None = None,
+    radius: int | None = None,
+    radii: Mapping[str, int] | None = None,
+    thorough: bool = False,
+    where: Where | None = None,
+    orientation: Orientation = "upright",
+    alpha: media.Alpha = "composite",
+    background: tuple[int, int, int] = media.WHITE,
+    limits: Limits = DEFAULT_LIMITS,
+) -> list[Match]:
+    """Find a picture in an index, also when it was cropped, turned, framed or mirrored.
+
+    The picture is looked up as it is and by views of it, in up to three stages; the first
+    that finds anything is the last, unless ``thorough``. The index may be a list that
+    others made, with one hash a picture.
+
+    Parameters
+    ----------
+    index : Index
+        Where to look, with hashes of pictures.
+    source : path, bytes, binary file object, PIL image or ndarray
+        As for `fingerprint.hash_image`.
+    families : iterable of str, optional
+        Families of views to try; all by default (``fingerprint views`` lists them).
+    radius : int, optional
+        One radius in bits for every family, instead of each family's own.
+    radii : mapping of str to int, optional
+        Radius of some families, by name.
+    thorough : bool
+        Ask all stages, and so find all entries that any view finds.
+    where : mapping or callable, optional
+        As for `Index.within`.
+    orientation, alpha, background, limits
+        As for `fingerprint.hash_image`.
+
+    Returns
+    -------
+    list of Match
+        Each entry once, with the view that found it as ``transform``: first those that
+        are furthest within their family's radius. Evidence, not a verdict: the more
+        views are tried, the more pairs are compared.
+
+    Warns
+    -----
+    LowQualityWarning
+        The picture has less information than its algorithm asks for. Views with too
+        little are not looked up.
+
+    Raises
+    ------
+    DecodeError, UnknownAlgorithmError
+        As for `fingerprint.hash_image`.
+    ValueError
+        A family is unknown, or a radius not within 0 to the number of bits.
+    UnsupportedOperationError, CorruptIndexError
+        As for `Index.within`.
+    """
+    chosen = families_of(families, "query")
+    reach = radii_of(chosen, index, radius, radii)
+    picture = picture_of(source, index.algorithm, orientation, alpha, background, limits)
+    return match_picture(index, picture, chosen, reach, thorough=thorough, where=where)
+
+
+def radii_of(
+    families: Sequence[ViewFamily],
+    index: Index,
+    radius: int | None,
+    radii: Mapping[str, int] | None,
+) -> dict[str, int]:
+    """Return the radius of each family, in bits of the index's algorithm."""
+    own = dict(radii or {})
+    known = {family.name for family in families}
+    for name in own:
+        if name not in known:
+            raise ValueError(f"radii: {name!r} is no family that is asked")
+    for family in families:
+        if family.name in own:
+            continue
+        if radius is not None:
+            own[family.name] = radius
+        elif index.bits == PDQ_BITS:
+            own[family.name] = family.radius
+        elif index.default_radius is not None:
+            own[family.name] = index.default_radius
+        else:
+            raise ValueError(f"radius: {index.algorithm} has no published one; pass it")
+    return own
+
+
+def match_picture(
+    index: Index,
+    picture: Picture,
+    families: Sequence[ViewFamily],
+    radii: Mapping[str, int],
+    *,
+    thorough: bool = False,
+    where: Where | None = None,
+    resolve: Callable[[Iterable[Match]], Iterable[Match]] | None = None,
+) -> list[Match]:
+    """Find a decoded picture; see `match_image`.
+
+    ``resolve`` names the pictures that the entries found stand for.
+    """
+    best: dict[str, tuple[int, Match]] = {}
+    for stage in sorted({family.stage for family in families}):
+        asked = [family for family in families if family.stage == stage]
+        for radius, views in _by_radius(picture, asked, radii, index.min_quality).items():
+            found: Iterable[Match] = index.within(views, radius, where=where)
+            for match in found if resolve is None else resolve(found):
+                short = match.distance - radius
+                if match.id not in best or short < best[match.id][0]:
+                    best[match.id] = (short, match)
+        if best and not thorough:
+            break
+    return [match for _, match in sorted(best.values(), key=lambda one: (one[0], one[1].id))]
+
+
+def _by_radius(
+    picture: Picture, families: Sequence[ViewFamily], radii: Mapping[str, int], min_quality: int
+) -> dict[int, dict[str, Hash]]:
+    """Return what is to be looked up, by radius: the picture itself always is."""
+    groups: dict[int, dict[str, Hash]] = defaultdict(dict)
+    for family in families:
+        for name, view in family.hash(picture):
+            low = view.quality is not None and view.quality < min_quality
+            if not low or name == "identity":
+                groups[radii[family.name]][name] = view
+    return {radius: groups[radius] for radius in sorted(groups)}
