@@ -27,7 +27,7 @@ from fingerprint.evaluate.synthesis import photo
 from fingerprint.evaluate.transforms import Edit
 
 N = 12
-N_DISTRACTORS = 3
+N_DISTRACTORS = 4
 EDITS = ("jpeg:30", "crop:0.05", "mirror", "blur:6+noise:25")
 
 
@@ -67,8 +67,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def distractors(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("distractors")
-    for i in range(N_DISTRACTORS):
+    for i in range(N_DISTRACTORS - 1):
         Image.fromarray(photo(100 + i, 150, 200)).save(root / f"{i}.png")
+    Image.fromarray(photo(100, 75, 100)).save(root / "again.png")  # Nobody asks for it.
     return root
 
 

@@ -167,7 +167,7 @@ def test_the_command_prints_json_and_names_what_it_cannot_read(
     assert data["failures"][0][0] == "bad.png"
     assert data["groups"] == [["0.png", "copy.png"]]
     status, printed, _ = run(*arguments, "--groups", "-a", "dhash")
-    assert "the same: 0.png, copy.png" in printed
+    assert "1 group of pictures that show the same: 1 pair left out:\n  0.png, copy.png" in printed
 
 
 def one_line(run: Run, *arguments: object) -> str:

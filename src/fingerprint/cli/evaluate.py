@@ -167,9 +167,7 @@ def command(
     if as_json:
         click.echo(report.to_json())
     else:
-        _print(report, page)
-        if groups:
-            _print_groups(report)
+        _print(report, page, groups=groups)
     _print_failures(report)
     return 2 if report.failures else 0
 
@@ -200,13 +198,13 @@ def _bars() -> Iterator[Callable[[str, int, int], None]]:
         yield tell
 
 
-def _print(report: RobustnessReport, page: Path) -> None:
+def _print(report: RobustnessReport, page: Path, *, groups: bool) -> None:
     point = headline(report)
     told = (
         f"{source_words(report)}, {len(report.edits)} edits, {report.n_distractors:,} distractors"
     )
     console.print(told, markup=False, soft_wrap=True)
-    table = Table(title="How much is found, and what is falsely found", title_justify="left")
+    table = Table()
     for heading in ("", "at", "radius", "recall %", "false pairs a pair (95 %)", "precision %"):
         table.add_column(heading, justify="left" if heading in {"", "at"} else "right")
     for contender in report.contenders:
@@ -221,6 +219,8 @@ def _print(report: RobustnessReport, page: Path) -> None:
                 end_section=i == len(contender.points) - 1,
             )
     console.print(table)
+    told = f"% found by transform, mean over its strengths, at {point_words(point)}:"
+    console.print(told, markup=False, soft_wrap=True)
     console.print(_by_transform(report, point))
     for note in (point.note, *report.notes):
         if note:
@@ -228,17 +228,17 @@ def _print(report: RobustnessReport, page: Path) -> None:
     if report.groups:
         console.print(
             f"{counted(len(report.groups), 'group')} of pictures that show the same: "
-            f"{counted(report.n_left_out, 'pair')} left out (--groups lists them)"
+            f"{counted(report.n_left_out, 'pair')} left out"
+            f"{':' if groups else ' (--groups lists them)'}"
         )
+        if groups:
+            _print_groups(report)
     console.print(f"report: {printable(os.fspath(page))}", markup=False, soft_wrap=True)
 
 
 def _by_transform(report: RobustnessReport, point: OperatingPoint) -> Table:
     """Return recall by transform, the first contender's worst first."""
-    table = Table(
-        title=f"% found by transform, mean over strengths, at {point_words(point)}",
-        title_justify="left",
-    )
+    table = Table()
     table.add_column("transform")
     for contender in report.contenders:
         radius = radius_words(contender.point(point.name))
@@ -256,7 +256,7 @@ def _coloured(share: float) -> str:
 
 def _print_groups(report: RobustnessReport) -> None:
     for group in report.groups:
-        console.print("the same: " + ", ".join(map(printable, group)), markup=False, soft_wrap=True)
+        console.print(f"  {', '.join(map(printable, group))}", markup=False, soft_wrap=True)
 
 
 def _print_failures(report: RobustnessReport) -> None:

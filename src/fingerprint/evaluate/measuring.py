@@ -154,11 +154,15 @@ class Measuring:
                     self._keep(i, result, finished)
                 yield i, result
 
-    def named_groups(self) -> tuple[tuple[str, ...], ...]:
-        """Return the names of pictures that show the same, two or more each."""
-        members: dict[int, list[str]] = {}
+    def named_groups(self, n_pictures: int) -> tuple[tuple[str, ...], ...]:
+        """Return the names of pictures that show the same, two or more each.
+
+        Groups of distractors alone do not matter: nobody asks for those.
+        """
+        members: dict[int, list[str]] = {group: [] for group in self.groups[:n_pictures].tolist()}
         for studied, group in zip(self._studied, self.groups.tolist(), strict=True):
-            members.setdefault(group, []).append(studied.original.name)
+            if group in members:
+                members[group].append(studied.original.name)
         return tuple(tuple(names) for names in members.values() if len(names) > 1)
 
     def _keep(self, i: int, result: dict[str, Any], finished: Finished) -> None:

@@ -145,7 +145,7 @@ def evaluate(
         n_pictures=n_pictures,
         n_distractors=len(studied) - n_pictures,
         n_pairs=n_pairs,
-        groups=measuring.named_groups(),
+        groups=measuring.named_groups(n_pictures),
         n_left_out=n_left_out,
         failures=tuple((one.source, str(one.error)) for one in failures),
         notes=(*notes, *_failed(totals)),
