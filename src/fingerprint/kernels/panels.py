@@ -268,16 +268,10 @@ def _insert(
     out[at, 0], out[at, 1], out[at, 2], out[at, 3] = top, bottom, left, right
     out[at, 4] = score
     return min(found + 1, out.shape[0])
-    return min(found + 1, out.shape[0])
-
-
 
 
 @kernel
-@kernel
 def _plain_share(line: Any, colour: float) -> Any:
-def _plain_share(line: Any, colour: float) -> Any:
-    n = 0
     n = 0
     for x in range(line.size):
         if abs(line[x] - colour) <= COLOUR_TOLERANCE:
