@@ -205,7 +205,7 @@ def _print(report: RobustnessReport, page: Path, *, groups: bool) -> None:
     )
     console.print(told, markup=False, soft_wrap=True)
     table = Table()
-    for heading in ("", "at", "radius", "recall %", "false pairs a pair (95 %)", "precision %"):
+    for heading in ("", "at", "radius", "recall %", "false-positive rate (95 %)", "precision %"):
         table.add_column(heading, justify="left" if heading in {"", "at"} else "right")
     for contender in report.contenders:
         for i, one in enumerate(contender.points):
@@ -242,7 +242,8 @@ def _by_transform(report: RobustnessReport, point: OperatingPoint) -> Table:
     table.add_column("transform")
     for contender in report.contenders:
         radius = radius_words(contender.point(point.name))
-        table.add_column(f"{shown(contender.name)}\n≤ {radius}", justify="right")
+        under = "no radius" if radius == "none" else f"≤ {radius}"
+        table.add_column(f"{shown(contender.name)}\n{under}", justify="right")
     rows = rows_by_transform(report, point.name)
     for name, shares in sorted(rows.items(), key=lambda row: row[1][0].share):
         table.add_row(shown(name), *(_coloured(one.share) for one in shares))

@@ -44,7 +44,7 @@ class Original:
     name : str
         Its path below the folder, with slashes; else what describes it.
     folder : str
-        Where it lies: pictures of one folder tend to be alike.
+        Where it lies, its whole path: pictures of one folder tend to be alike.
     source : source
         What it is decoded from.
     """
@@ -151,15 +151,15 @@ def _in_folder(folder: Path) -> list[Original]:
         # Fails as a picture, and is named with those: an unread folder is not an empty one.
         path = Path(error.filename)
         below = path.relative_to(folder)
-        found.append(Original(below.as_posix(), below.parent.as_posix(), path))
+        found.append(Original(below.as_posix(), str(path.parent), path))
 
     for where, subfolders, names in os.walk(folder, onerror=unlisted):
         subfolders.sort()
-        below = Path(where).relative_to(folder).as_posix()
+        below, here = Path(where).relative_to(folder).as_posix(), str(Path(where).resolve())
         for name in names:
             if Path(name).suffix.lower() in _suffixes():
                 path = PurePosixPath(below, name)
-                found.append(Original(str(path), below, Path(where, name)))
+                found.append(Original(str(path), here, Path(where, name)))
     return found
 
 
@@ -172,7 +172,7 @@ def _each(sources: Iterable[ImageSource]) -> list[Original]:
     for i, source in enumerate(sources):
         if isinstance(source, str | os.PathLike):
             path = Path(source)
-            found.append(Original(path.as_posix(), path.parent.as_posix(), path))
+            found.append(Original(path.as_posix(), str(path.parent.resolve()), path))
         else:
             # A file object can be read once, and its picture is needed twice.
             kept = source.read() if hasattr(source, "read") else source

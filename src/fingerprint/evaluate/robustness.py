@@ -251,7 +251,7 @@ def _studied(
     progress: Progress | None,
 ) -> tuple[list[Studied], int, list[Failure]]:
     """Hash all pictures; return those that could be, how many are edited, and failures."""
-    apart = [Original(f"distractors/{o.name}", f"distractors/{o.folder}", o.source) for o in others]
+    apart = [Original(f"distractors/{o.name}", o.folder, o.source) for o in others]
     results = study([*pictures, *apart], contenders, max_side_px, threads, progress)
     failures = [one for one in results if isinstance(one, Failure)]
     studied = [one for one in results if isinstance(one, Studied)]
