@@ -390,3 +390,19 @@ def test_bad_arguments_are_named(folder: Path) -> None:
     refuse("nohash", fp.UnknownAlgorithmError, algorithms=("nohash",))
     with pytest.raises(ValueError, match="expected at least 2 pictures that can be read, got 1"):
         evaluate([photo(1, 60, 80), b"no picture"], peers=False, edits=("mirror",))
+
+
+def test_photographs_fare_as_facts_say(media: Path, pdqhash: object) -> None:
+    report = evaluate(
+        media / "photos",
+        ("pdq", "pdqhash"),
+        edits=("jpeg:50", "scale:0.5", "crop:0.05", "rotate:10", "mirror"),
+        peers=False,
+        limit=30,
+    )
+    ours, theirs = report.contenders
+    found = {e.transform: e.recall("published").recall for e in ours.edits}
+    assert min(found["jpeg"], found["scale"]) >= 0.9
+    assert max(found["crop"], found["rotate"], found["mirror"]) <= 0.1
+    assert [e.scores for e in ours.edits] == [e.scores for e in theirs.edits]
+    assert ours.point("published").false == 0
