@@ -149,7 +149,8 @@ def _origin(one: Calibration) -> str:
     )
     return (
         f"{one.made_from}, {one.made_on}: {one.pictures} compared, {one.set_aside} set aside as "
-        f"near-duplicates. {groups} Copies: {len(one.edits)} edits, each with the same weight."
+        f"near-duplicates. {groups} Copies: {len(one.edits)} edits of "
+        f"{one.copies['ordinary'].pictures} photographs, each edit with the same weight."
     )
 
 
