@@ -30,6 +30,7 @@ _COMMANDS = {
     "transforms": "List the edits that robustness is measured with, or draw them.",
     "verify": "Compare two pictures by their local features.",
     "video": "Hash videos, and find which seconds of one are in another.",
+    "views": "List the views by which edited pictures are found, or draw them.",
     "warmup": "Compile the kernels, so that nobody waits for it later.",
 }
 

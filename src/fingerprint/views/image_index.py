@@ -158,8 +158,14 @@ class ImageIndex:
 
         `Index.compact` then takes them off the disk.
         """
-        views = self._entry(id).metadata.get(VIEWS, [])
-        self.index.remove([id, *(f"{id}{BETWEEN}{name}" for name in views)])
+        self.index.remove(self.entry_ids(id))
+
+    def entry_ids(self, id: str) -> list[str]:  # noqa: A002
+        """Return the ids of a picture's entries in the index: its own, then its views'."""
+        views = _views_of(self._entry(id).metadata)
+        ids = (f"{id}{BETWEEN}{name}" for name in views)
+        # Whoever removed a single view with another tool must not keep the rest from going.
+        return [id, *(one for one in ids if one in self.index)]
 
     def get(self, id: str) -> Entry:  # noqa: A002
         """Return a picture's own entry, or raise UnknownIdError."""
@@ -212,18 +218,28 @@ class ImageIndex:
     def _pictures(
         self, found: Iterable[Match], accepts: Callable[[Metadata], object] | None
     ) -> Iterator[Match]:
-        """Yield the pictures that entries stand for."""
+        """Yield the pictures that entries stand for; entries that are no views, as they are."""
         known: dict[str, Metadata] = {}
         for match in found:
-            name, _, view = match.id.partition(BETWEEN)
-            if name not in known:
-                try:
-                    known[name] = _without_views(self.index.get(name).metadata)
-                except UnknownIdError:  # Removed meanwhile.
-                    continue
-            if accepts is None or accepts(known[name]):
-                how = f"{match.transform} of {view}" if view else match.transform
-                yield replace(match, id=name, transform=how, metadata=known[name])
+            # No view's name has a bar in it, but a picture's id may end with one.
+            name, bars, view = match.id.rpartition(BETWEEN)
+            if bars and name not in known:
+                known[name] = self._metadata(name)
+            if bars and view in _views_of(known[name]):
+                how, metadata = f"{match.transform} of {view}", known[name]
+            elif match.id in self.index:  # Else it was removed meanwhile.
+                name, how, metadata = match.id, match.transform, match.metadata
+            else:
+                continue
+            metadata = _without_views(metadata)
+            if accepts is None or accepts(metadata):
+                yield replace(match, id=name, transform=how, metadata=metadata)
+
+    def _metadata(self, id: str) -> Metadata:  # noqa: A002
+        try:
+            return self.index.get(id).metadata
+        except UnknownIdError:
+            return {}
 
     def close(self) -> None:
         """Close the index."""
@@ -251,6 +267,12 @@ class ImageIndex:
 
     def __repr__(self) -> str:
         return f"<ImageIndex over {self.index!r}>"
+
+
+def _views_of(metadata: Metadata) -> list[str]:
+    """Return the names of a picture's views; others may have written metadata as well."""
+    views = metadata.get(VIEWS)
+    return [one for one in views if isinstance(one, str)] if isinstance(views, list) else []
 
 
 def _without_views(metadata: Metadata) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from fingerprint import media
 from fingerprint.hashes import Hash
 from fingerprint.index import Index
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
     from fingerprint.typing import ImageSource, Orientation
 
 __all__ = ["match_image", "match_picture"]
-
-PDQ_BITS = 256
 
 
 def match_image(
@@ -108,12 +108,17 @@ def radii_of(
             continue
         if radius is not None:
             own[family.name] = radius
-        elif index.bits == PDQ_BITS:
+        elif index.algorithm == "pdq":
             own[family.name] = family.radius
         elif index.default_radius is not None:
             own[family.name] = index.default_radius
         else:
             raise ValueError(f"radius: {index.algorithm} has no published one; pass it")
+    for name, bits in own.items():  # Now, not when its stage comes.
+        if not isinstance(bits, int | np.integer):
+            raise TypeError(f"radius of {name!r}: expected a whole number of bits, got {bits!r}")
+        if not 0 <= bits <= index.bits:
+            raise ValueError(f"radius of {name!r}: expected 0 to {index.bits}, got {bits}")
     return own
 
 

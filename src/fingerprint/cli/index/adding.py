@@ -20,7 +20,14 @@ from fingerprint.cli.common import (
     progress_bar,
     report_failures,
 )
-from fingerprint.cli.index.options import index_argument, is_utf8, key_value_option
+from fingerprint.cli.index.options import (
+    index_argument,
+    is_utf8,
+    key_value_option,
+    view_ids,
+    without_fidelity,
+)
+from fingerprint.views.image_index import BETWEEN, VIEWS
 
 __all__ = ["add", "create"]
 
@@ -60,11 +67,17 @@ def create(index_path: Path, algorithm: str, backend: str, bits: int | None) -> 
     show_default=True,
     help="What to do with paths that are in the index already; replace: their metadata too.",
 )
+@click.option(
+    "--views",
+    is_flag=True,
+    help="Also store views of each picture, some 30 hashes: found when a large part is cut off.",
+)
 @key_value_option("--metadata", "Stored with each picture.")
 def add(
     index_path: Path,
     paths: tuple[Path, ...],
     existing: str,
+    views: bool,
     metadata: dict[str, Any],
     all_files: bool,
     **options: Any,
@@ -74,10 +87,15 @@ def add(
     They are added a thousand at a time: all of those or, on an error, none, and safe
     from a power cut once added. An interrupt keeps what is hashed by then, and says how
     many; the same command goes on from there. With `--existing error` all paths are looked
-    up first, and nothing is added when one is there already.
+    up first, and nothing is added when one is there already. With --views each picture
+    is added by itself, with its views.
 
     Exit status 2 when a picture could not be read; the others are added.
     """
+    if VIEWS in metadata:
+        raise click.UsageError(f"--metadata: {VIEWS!r} is where the names of views are kept")
+    if views:
+        options = without_fidelity(options)
 
     def found(*, tell: bool) -> Iterator[str]:
         return find_pictures(paths, all_files=all_files, tell=tell)
@@ -85,7 +103,8 @@ def add(
     with fp.Index.open(index_path) as index:
         if existing == "error":
             _refuse_known(index, found(tell=False))
-        adder = _Adder(index, metadata, skip=existing == "skip")
+        kind = _ViewAdder if views else _Adder
+        adder = kind(index, metadata, skip=existing == "skip")
         total = sum(1 for _ in found(tell=False)) if errors.is_terminal else None
         with progress_bar() as bar:
             task = bar.add_task("hashing", total=total)
@@ -119,18 +138,22 @@ class _Adder:
         self, pictures: Iterable[str], options: dict[str, Any], tick: Callable[[], object]
     ) -> None:
         """Hash pictures and add them; after an interrupt, those that are hashed."""
-        algorithm = self._index.algorithm
         try:
-            with fp.hash_images(self._wanted(pictures, tick), algorithm, **options) as results:
-                for result in results:
-                    self._take(result)
-                    tick()
+            self._add_all(self._wanted(pictures, tick), options, tick)
             self._flush()
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
                 self._flush()
             self.tell()
             raise
+
+    def _add_all(
+        self, pictures: Iterator[str], options: dict[str, Any], tick: Callable[[], object]
+    ) -> None:
+        with fp.hash_images(pictures, self._index.algorithm, **options) as results:
+            for result in results:
+                self._take(result)
+                tick()
 
     def tell(self) -> None:
         """Say what was done."""
@@ -172,7 +195,30 @@ class _Adder:
         # An upsert also where nothing is replaced: one that an interrupt cut off is repeated.
         if self._batch:
             each = [self._metadata] * len(self._batch) if self._metadata else None
-            self._index.upsert(list(self._batch), list(self._batch.values()), each)
+            with self._index.transaction():
+                # Or nobody would know any more whose they are.
+                self._index.remove(view_ids(self._index, self._batch))
+                self._index.upsert(list(self._batch), list(self._batch.values()), each)
             self._n_added += len(self._batch)
             self._asked -= self._batch.keys()
             self._batch = {}
+
+
+class _ViewAdder(_Adder):
+    """Pictures on their way into an index with their views, one by one."""
+
+    def _add_all(
+        self, pictures: Iterator[str], options: dict[str, Any], tick: Callable[[], object]
+    ) -> None:
+        index = fp.ImageIndex.over(self._index)
+        for picture in pictures:
+            try:
+                if BETWEEN in picture:
+                    raise fp.DecodeError(
+                        picture, f"its name has {BETWEEN!r} in it: no id with views"
+                    )
+                index.add(picture, picture, self._metadata, overwrite=True, **options)
+                self._n_added += 1
+            except fp.DecodeError as error:
+                self._fail(fp.Failure(picture, error))
+            tick()

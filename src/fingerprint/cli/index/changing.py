@@ -9,7 +9,12 @@ import click
 
 import fingerprint as fp
 from fingerprint.cli.common import errors, few
-from fingerprint.cli.index.options import index_argument, nbytes_text, segments_text
+from fingerprint.cli.index.options import (
+    index_argument,
+    nbytes_text,
+    segments_text,
+    view_ids,
+)
 
 __all__ = ["compact", "remove"]
 
@@ -29,7 +34,7 @@ __all__ = ["compact", "remove"]
 def remove(
     index_path: Path, ids: tuple[str, ...], lists: tuple[Path, ...], missing_ok: bool
 ) -> None:
-    """Remove entries, all in one step.
+    """Remove entries, and the views that were stored with them, all in one step.
 
     Searches stop finding them at once; `compact` takes them off the disk. When an id is
     not there nothing is removed, unless with --missing-ok.
@@ -47,10 +52,12 @@ def remove(
                 f"{few(missing)}"
             )
         absent = set(missing)
-        index.remove([one for one in wanted if one not in absent])
+        present = [one for one in wanted if one not in absent]
+        views = [one for one in view_ids(index, present) if one not in wanted]
+        index.remove([*present, *views])
         passed = f", {len(missing)} were not there" if missing else ""
-        n = len(wanted) - len(missing)
-        click.echo(f"removed {n} entries{passed}; {len(index)} now")
+        also = f" and {len(views)} views of theirs" if views else ""
+        click.echo(f"removed {len(present)} entries{also}{passed}; {len(index)} now")
 
 
 def _read_ids(path: Path) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +21,8 @@ __all__ = [
     "nbytes_text",
     "residency_option",
     "segments_text",
+    "view_ids",
+    "without_fidelity",
 ]
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -92,3 +94,17 @@ def nbytes_text(nbytes: int) -> str:
 def segments_text(n: int) -> str:
     """Return "1 segment", "2 segments"."""
     return f"{n} segment{'' if n == 1 else 's'}"
+
+
+def view_ids(index: fp.Index, ids: Iterable[str]) -> list[str]:
+    """Return the ids of the views that are stored with pictures, of those that are there."""
+    pictures = fp.ImageIndex.over(index)
+    known = (one for one in ids if one in pictures)
+    return [view for one in known for view in pictures.entry_ids(one)[1:]]
+
+
+def without_fidelity(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the hashing options that views know: they are hashed one after another, exactly."""
+    if options["fidelity"] != "exact":
+        raise click.UsageError("--views: expected --fidelity exact, got fast")
+    return {name: options[name] for name in ("orientation", "alpha")}

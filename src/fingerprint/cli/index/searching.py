@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import click
 from rich.table import Table
@@ -18,6 +18,7 @@ from fingerprint.cli.common import (
     find_pictures,
     hash_with_progress,
     hashing_options,
+    progress_bar,
     report_failures,
     shown,
 )
@@ -26,7 +27,10 @@ from fingerprint.cli.index.options import (
     index_argument,
     key_value_option,
     residency_option,
+    without_fidelity,
 )
+from fingerprint.views.hashing import families_of
+from fingerprint.views.search import radii_of
 
 __all__ = ["search"]
 
@@ -42,6 +46,19 @@ _MATCHES_SHOWN = 10
 @key_value_option("--where", "Only entries whose metadata say so.")
 @residency_option
 @click.option("--turned", is_flag=True, help="Also look for turned and mirrored copies.")
+@click.option(
+    "--views",
+    is_flag=True,
+    help="Also look for cropped, turned, framed … copies; see `fingerprint views`.",
+)
+@click.option(
+    "--family",
+    "families",
+    multiple=True,
+    metavar="NAME",
+    help="With --views: this family of views alone. Repeatable.",
+)
+@click.option("--thorough", is_flag=True, help="With --views: all views, also once one matched.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a picture and line.")
 def search(
     index_path: Path,
@@ -51,38 +68,108 @@ def search(
     where: dict[str, Any],
     residency: Literal["mmap", "huge"],
     turned: bool,
+    views: bool,
+    families: tuple[str, ...],
+    thorough: bool,
     as_json: bool,
     all_files: bool,
     **options: Any,
 ) -> int:
     """Look up pictures in an index.
 
+    With --views each family of views has its own radius, --radius is that of all.
+
     Exit status 0 when something matched, 1 when nothing did, 2 when a picture
     could not be read or has too little in it.
     """
     if nearest is not None and radius is not None:
         raise click.UsageError("--radius and -k exclude each other")
+    if views and (turned or nearest is not None):
+        raise click.UsageError(f"--views and {'--turned' if turned else '-k'} exclude each other")
+    if not views and (families or thorough):
+        raise click.UsageError(f"{'--family' if families else '--thorough'} needs --views")
     wanted = where or None
     with fp.Index.open(index_path, read_only=True, residency=residency) as index:
         check_radius(index, radius)
         pictures = list(find_pictures(paths, all_files=all_files))
-        queries, failures = _queries(index, pictures, turned=turned, options=options)
-        hashes = [query for _, query in queries]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", fp.LowQualityWarning)  # Said picture by picture below.
-            if nearest is None:
-                found = index.within_many(hashes, radius, where=wanted)
-            else:
-                found = index.nearest_many(hashes, nearest, where=wanted)
-        any_low = _print_found(index, queries, found, failures, as_json=as_json)
+        if views:
+            answers, failures = _by_views(
+                index,
+                pictures,
+                without_fidelity(options),
+                families=families or None,
+                radius=radius,
+                where=wanted,
+                thorough=thorough,
+            )
+        else:
+            queries, failures = _queries(index, pictures, turned=turned, options=options)
+            answers = _by_hashes(index, queries, radius, nearest, wanted)
+        any_low = _print_found(index, answers, failures, as_json=as_json)
     report_failures(failures)
-    return 2 if failures or any_low else 0 if any(found) else 1
+    return 2 if failures or any_low else 0 if any(one.matches for one in answers) else 1
+
+
+class _Answer(NamedTuple):
+    """A picture, its quality and what it matches."""
+
+    picture: str
+    quality: int
+    matches: list[fp.Match]
+
+
+def _by_hashes(
+    index: fp.Index,
+    queries: list[tuple[str, Any]],
+    radius: int | None,
+    nearest: int | None,
+    where: dict[str, Any] | None,
+) -> list[_Answer]:
+    """Look up hashes, all at once."""
+    hashes = [query for _, query in queries]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", fp.LowQualityWarning)  # Said picture by picture.
+        if nearest is None:
+            found = index.within_many(hashes, radius, where=where)
+        else:
+            found = index.nearest_many(hashes, nearest, where=where)
+    return [
+        _Answer(picture, _quality(query), matches)
+        for (picture, query), matches in zip(queries, found, strict=True)
+    ]
+
+
+def _by_views(
+    index: fp.Index, pictures: list[str], options: dict[str, Any], **search: Any
+) -> tuple[list[_Answer], list[fp.Failure]]:
+    """Look up pictures by their views, one after another."""
+    known = fp.ImageIndex.over(index)
+    _check_search(index, search)
+    answers, failures = [], []
+    with warnings.catch_warnings(), progress_bar() as bar:
+        warnings.simplefilter("ignore", fp.LowQualityWarning)
+        for picture in bar.track(pictures, description="looking up"):
+            try:
+                pixels = fp.decode(picture, **options).array
+            except fp.DecodeError as error:
+                failures.append(fp.Failure(picture, error))
+                continue
+            quality = fp.hash_image(pixels, index.algorithm).quality or 0
+            answers.append(_Answer(picture, quality, known.search(pixels, **search)))
+    return answers, failures
+
+
+def _check_search(index: fp.Index, search: dict[str, Any]) -> None:
+    """Refuse families that are not there, and an algorithm without a radius."""
+    try:
+        radii_of(families_of(search["families"], "query"), index, search["radius"], None)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def _print_found(
     index: fp.Index,
-    queries: list[tuple[str, Any]],
-    found: list[list[fp.Match]],
+    answers: list[_Answer],
     failures: list[fp.Failure],
     *,
     as_json: bool,
@@ -93,8 +180,7 @@ def _print_found(
         right = heading in {"distance", "quality"}
         table.add_column(heading, overflow="fold", justify="right" if right else "left")
     any_low = False
-    for (picture, query), matches in zip(queries, found, strict=True):
-        quality = _quality(query)
+    for picture, quality, matches in answers:
         low = quality < index.min_quality
         any_low = any_low or low
         if as_json:
