@@ -191,6 +191,10 @@ def _contender(one: AnyContender) -> Contender:
     if isinstance(one, str):
         if peer_packages.is_peer(one):
             return _peer(one)
+        if "+" in one:
+            from fingerprint.evaluate.viewed import view_contender
+
+            return view_contender(one)
         return _of_algorithm(get_algorithm(one))
     if isinstance(one, Algorithm):
         return _of_algorithm(one)

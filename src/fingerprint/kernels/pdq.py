@@ -118,7 +118,8 @@ def _add_row(row: U8, weight: float, total: F32) -> None:
 
 
 @reassociating_kernel
-def _luma_of_sums(total: F32, luma: F32) -> None:
+def luma_of_sums(total: F32, luma: F32) -> None:
+    """Write the luma of interleaved RGB sums."""
     for x in range(luma.size):
         luma[x] = (
             np.float32(0.299) * total[3 * x]
@@ -174,7 +175,7 @@ def sample_grid(
             _add_row(pixels[y + k], y_weights[i, k], total)
             k += 1
         if channels == 3:
-            _luma_of_sums(total, luma)
+            luma_of_sums(total, luma)
             _sample_row(luma, x_first, x_count, x_weights, grid[i])
         else:
             _sample_row(total, x_first, x_count, x_weights, grid[i])

@@ -20,7 +20,7 @@ from fingerprint.views.geometry import (
     turned_in_larger,
     uncropped,
 )
-from fingerprint.views.panels import inside_bars, panels
+from fingerprint.views.panels import has_plain_corners, inside_bars, panels
 from fingerprint.views.picture import Picture
 from fingerprint.views.placements import WHOLE, Placement
 
@@ -29,8 +29,8 @@ __all__ = ["QUERY_FAMILIES", "REFERENCE_FAMILIES", "ViewFamily", "query_family_n
 Named: TypeAlias = "Iterator[tuple[str, Hash]]"
 
 ALL_ROUND = (0.02, 0.035, 0.05, 0.066, 0.085, 0.1)
-OPPOSITE = (0.03, 0.06, 0.1)
-ONE_SIDE = (0.05, 0.1, 0.15, 0.2)
+OPPOSITE = (0.05, 0.1)
+ONE_SIDE = (0.05, 0.1, 0.15)
 UNSEEN_FRAMES = (0.02, 0.05, 0.1)
 ANGLES = (2, 4, 6, 8, 10)
 SIZES_PX = (256, 512, 1024, 4096)
@@ -157,6 +157,8 @@ def _turned(picture: Picture) -> Named:
 
 
 def _turned_in_larger(picture: Picture) -> Named:
+    if not has_plain_corners(picture.levels):
+        return iter(())
     h, w = picture.pixels.shape[:2]
     views = ((f"turn_larger_{a}", turned_in_larger(a, h, w)) for a in _signed())
     return _placed(picture, views)
@@ -200,7 +202,7 @@ _QUERY = (
     ViewFamily("as_is", 3, 47, "written on, stickers, filters", _as_is),
     ViewFamily("uncropped", 3, 47, "cropped all round or on opposite sides", _padded),
     ViewFamily("sides", 3, 43, "cropped on one side", _sides),
-    ViewFamily("turned", 3, 43, "turned by up to 11 degrees on the same canvas", _turned),
+    ViewFamily("turned", 3, 39, "turned by up to 11 degrees on the same canvas", _turned),
     ViewFamily("larger", 3, 43, "turned by up to 11 degrees on a larger canvas", _turned_in_larger),
     ViewFamily("cut", 3, 43, "a frame that was not seen, a photograph of a screen", _cut),
 )

@@ -12,13 +12,19 @@ from fingerprint.views.placements import WHOLE, Levels, Placement
 if TYPE_CHECKING:
     from fingerprint.typing import F32, I64
 
-__all__ = ["inside_bars", "panels"]
+__all__ = ["has_plain_corners", "inside_bars", "panels"]
 
 SMALLEST_CONTENT = 0.03
 """Of the whole's area: what is left of less is no picture."""
 
 SHARES = (0.98, 0.8, 0.5)
 """How much of a line has its bar's colour: plain bars, small print, large print."""
+
+CORNER = 3
+"""Samples each way that are looked at in a corner: what a turn by two degrees leaves."""
+
+CORNER_TOLERANCE = 30.0
+"""Grey levels, most to least: coding rings beside the edge of the picture."""
 
 ALIKE = 0.006
 """Placements that differ by less on every side are one."""
@@ -53,6 +59,16 @@ def _frame(box: Placement, levels: Levels) -> Placement | None:
         return None
     x, y = width_px / w, width_px / h
     return Placement(x, y, 1 - x, 1 - y)
+
+
+def has_plain_corners(levels: Levels) -> bool:
+    """Whether all four corners have one colour, as those of a turned picture's canvas."""
+    base = levels.fine
+    if min(base.shape) < 2 * CORNER:
+        return False
+    ends = (slice(None, CORNER), slice(-CORNER, None))
+    corners = np.stack([base[y, x] for y in ends for x in ends])
+    return float(np.ptp(corners)) <= CORNER_TOLERANCE
 
 
 def panels(levels: Levels, at_most: int) -> list[Placement]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -12,12 +13,12 @@ from fingerprint import kernels
 from fingerprint.hash_arrays import HashArray
 
 if TYPE_CHECKING:
-    from fingerprint.typing import F32, U8
+    from fingerprint.typing import F32, I64, U8
 
 __all__ = ["Levels", "Placement", "hash_placements", "levels_of"]
 
 FINE_PX = 512
-COARSE_PX = 256
+COARSE_PX = 192
 """Longest sides of the two levels that views are sampled from, each way for itself."""
 
 
@@ -46,7 +47,7 @@ class Levels:
     Parameters
     ----------
     fine, coarse : ndarray of float32
-        At most 512 and 256 samples each way.
+        At most 512 and 192 samples each way.
     height_px, width_px : int
         Of the picture itself.
     """
@@ -59,19 +60,26 @@ class Levels:
 
 def levels_of(pixels: U8) -> Levels:
     """Return the levels of canonical pixels, (h, w, 3) RGB or (h, w) grey uint8."""
-    import cv2
-
     h, w = pixels.shape[:2]
-    small = pixels
-    if max(h, w) > FINE_PX:
-        size = (min(w, FINE_PX), min(h, FINE_PX))
-        small = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
-    grey = small if small.ndim == 2 else np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
-    fine = grey.astype(np.float32)
+    channels = 1 if pixels.ndim == 2 else 3
+    fine = np.empty((min(h, FINE_PX), min(w, FINE_PX)), np.float32)
+    rows = pixels.reshape(h, w * channels)
+    kernels.views.shrink(rows, channels, *_areas(h, FINE_PX), *_areas(w, FINE_PX), fine)
     fine -= fine.mean(dtype=np.float64)
-    size = (min(fine.shape[1], COARSE_PX), min(fine.shape[0], COARSE_PX))
-    coarse = np.asarray(cv2.resize(fine, size, interpolation=cv2.INTER_AREA), np.float32)
+    coarse = np.empty((min(len(fine), COARSE_PX), min(fine.shape[1], COARSE_PX)), np.float32)
+    areas = (*_areas(len(fine), COARSE_PX), *_areas(fine.shape[1], COARSE_PX))
+    kernels.views.shrink(fine, 1, *areas, coarse)
     return Levels(fine, coarse, h, w)
+
+
+@lru_cache(maxsize=512)
+def _areas(n: int, most: int) -> tuple[I64, I64, F32]:
+    """Return where in a side of ``n`` pixels each of at most ``most`` areas lies."""
+    outputs = min(n, most)
+    first, count = np.empty(outputs, np.int64), np.empty(outputs, np.int64)
+    weights = np.zeros((outputs, -(-n // outputs) + 1), np.float32)
+    kernels.views.area_shares(n, outputs, first, count, weights)
+    return first, count, weights
 
 
 def hash_placements(
@@ -104,7 +112,6 @@ def hash_placements(
             (levels.height_px, levels.width_px),
             np.array(placements, np.float64),
             kernels.pdq.DCT,
-            dihedral,
             packed,
             quality,
         )
