@@ -21,6 +21,13 @@ if TYPE_CHECKING:
         algorithm_names,
         get_algorithm,
     )
+    from fingerprint.calibration import (
+        Calibration,
+        CalibrationFormatError,
+        CalibrationRangeError,
+        assess,
+        calibration_of,
+    )
     from fingerprint.errors import (
         CorruptIndexError,
         DecodeError,
@@ -40,6 +47,9 @@ if TYPE_CHECKING:
         UnknownIdError,
         UnsupportedOperationError,
     )
+    from fingerprint.evaluate import Contender, Edit, RobustnessReport, ViewedHashes, default_edits
+    from fingerprint.evaluate.calibrate import calibrate
+    from fingerprint.evaluate.robustness import evaluate
     from fingerprint.hash_arrays import HashArray, SegmentHashes
     from fingerprint.hashes import Hash
     from fingerprint.hashing import (
@@ -87,7 +97,7 @@ if TYPE_CHECKING:
     from fingerprint.views import ImageIndex, hash_views, match_image
     from fingerprint.warming import warmup
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 
 _HOME = {
     "algorithms": (
@@ -98,6 +108,13 @@ _HOME = {
         "SegmentAlgorithm",
         "algorithm_names",
         "get_algorithm",
+    ),
+    "calibration": (
+        "Calibration",
+        "CalibrationFormatError",
+        "CalibrationRangeError",
+        "assess",
+        "calibration_of",
     ),
     "errors": (
         "CorruptIndexError",
@@ -118,6 +135,8 @@ _HOME = {
         "UnknownIdError",
         "UnsupportedOperationError",
     ),
+    "evaluate": ("Contender", "Edit", "RobustnessReport", "ViewedHashes", "default_edits"),
+    "evaluate.calibrate": ("calibrate",),
     "hash_arrays": ("HashArray", "SegmentHashes"),
     "hashes": ("Hash",),
     "hashing": ("HashStream", "hash_dihedral", "hash_image", "hash_images", "hash_segments"),
@@ -224,11 +243,25 @@ __all__ = [  # noqa: RUF022 - grouped by module
     "ImageIndex",
     "hash_views",
     "match_image",
+    "Calibration",
+    "CalibrationFormatError",
+    "CalibrationRangeError",
+    "assess",
+    "calibrate",
+    "calibration_of",
+    "Contender",
+    "Edit",
+    "RobustnessReport",
+    "ViewedHashes",
+    "default_edits",
+    "evaluate",
     "warmup",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "evaluate":  # A package that can be called: `fingerprint.evaluate(...)`.
+        return importlib.import_module(f"{__name__}.evaluate")
     module = _MODULE_OF.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,6 +14,7 @@ from fingerprint.video.alignment import match_videos
 from fingerprint.video.hashing import hash_video
 from fingerprint.video.tmk import hash_tmk, tmk_match
 from fingerprint.video.vpdq_exchange import vpdq_match
+from fingerprint.views.image_index import ImageIndex
 
 __all__ = ["warmup"]
 
@@ -55,6 +56,11 @@ def warmup(progress: Callable[[str], object] | None = None) -> None:
         index.within(query, bits)
         index.nearest(query, 2)
         hashes.distances(query)
+    tell("views")
+    pictures = ImageIndex()
+    for pixels in (colour, colour[..., 0].copy()):
+        pictures.add("a", pixels, overwrite=True)
+        pictures.search(pixels, thorough=True)
     tell("multi-index")
     packed = generator.integers(0, 256, (2000, 8), dtype=np.uint8)
     hashes = HashArray(packed, "warmup")

@@ -99,6 +99,10 @@ class Calibration:
         default_factory=dict, repr=False, compare=False, init=False
     )
 
+    def __repr__(self) -> str:
+        strata = ", ".join(self.strata)
+        return f"<Calibration {self.algorithm} {self.pictures} pictures strata: {strata}>"
+
     @property
     def careful_stratum(self) -> str:
         """``"same-domain"`` where that was measured, else ``"diverse"``."""

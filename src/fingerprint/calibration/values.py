@@ -107,6 +107,9 @@ class ChanceStratum:
     scale: float = 0.0
     shape: float = 0.0
 
+    def __repr__(self) -> str:
+        return f"<ChanceStratum {self.pairs} pairs of {self.pictures} pictures>"
+
 
 @dataclass(frozen=True, slots=True)
 class CopyDistances:
@@ -127,3 +130,6 @@ class CopyDistances:
     copies: int
     density: tuple[float, ...]
     quality: tuple[int, int] | None = None
+
+    def __repr__(self) -> str:
+        return f"<CopyDistances {self.copies} copies of {self.pictures} pictures>"
