@@ -137,6 +137,7 @@ _HOME = {
     ),
     "evaluate": ("Contender", "Edit", "RobustnessReport", "ViewedHashes", "default_edits"),
     "evaluate.calibrate": ("calibrate",),
+    "evaluate.robustness": ("evaluate",),
     "hash_arrays": ("HashArray", "SegmentHashes"),
     "hashes": ("Hash",),
     "hashing": ("HashStream", "hash_dihedral", "hash_image", "hash_images", "hash_segments"),
