@@ -31,6 +31,7 @@ MODULES = {
     "index": "index",
     "lookup": "lookup",
     "video": "video",
+    "views": "views",
 }
 RESULTS = Path(__file__).parent / "results"
 LARGE_FROM = 1_000_000

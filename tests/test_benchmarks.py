@@ -24,6 +24,7 @@ from benchmarks import (
     index,
     pdq,
     pictures,
+    views,
 )
 from benchmarks.__main__ import MODULES, main
 from benchmarks.measurement import SPEEDUP, Group, Measurement, NotRunError, Target
@@ -54,6 +55,7 @@ IN_PROCESS = {
     "batch": batch.run,
     "fidelity": fidelity.run,
     "index": index.run,
+    "views": views.run,
 }
 
 
