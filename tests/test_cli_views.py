@@ -65,8 +65,10 @@ def test_all_families_are_listed(run: Run) -> None:
         if name not in ("inside", "panels"):
             views_of_one = set(fp.hash_views(photo(0, 90, 120), [name]))
             has_identity = name in ("positions", "as_is")
-            assert int(views) == len(views_of_one) - (not has_identity)
+            n = len(views_of_one) - (not has_identity)
+            assert str(n) in views.split(" or ")
     assert query["panels"][1] == query["inside"][1] == "as found"
+    assert query["larger"][1].startswith("0 or ")
 
 
 @pytest.mark.parametrize("grey", [False, True])
