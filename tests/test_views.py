@@ -194,6 +194,7 @@ def test_turned_views_are_those_of_opencv(degrees: float, shape: tuple[int, int]
     np.testing.assert_allclose(out[inside], expected[inside], atol=1.0)
     drawn = render(np.rint(pixels).astype(np.uint8), geometry.turned(degrees))
     np.testing.assert_allclose(drawn[inside], (expected + pixels.mean())[inside], atol=1.6)
+    np.testing.assert_allclose(out + pixels.mean(), drawn, atol=1.6)  # The corners, too.
 
 
 def test_what_lies_beyond_is_continued_and_fades_to_the_mean() -> None:
