@@ -12,7 +12,7 @@ from fingerprint.errors import UnknownAlgorithmError
 from fingerprint.evaluate.contenders import Contender, ViewedHashes
 from fingerprint.hash_arrays import HashArray
 from fingerprint.hashes import Hash
-from fingerprint.views.families import QUERY_FAMILIES, REFERENCE_FAMILIES
+from fingerprint.views.families import AMONG_VIEWS, QUERY_FAMILIES, REFERENCE_FAMILIES
 from fingerprint.views.picture import Picture
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ class ViewContender(Contender):
         self.bits, self.min_quality = algorithm.bits, algorithm.min_quality
         self._algorithm, self._reference_views = algorithm, reference_views
         fitted = algorithm.hash_name == "pdq"
-        own = {f.name: f.radius for f in QUERY_FAMILIES.values()}
+        most = AMONG_VIEWS if reference_views else self.bits
+        own = {f.name: min(f.radius, most) for f in QUERY_FAMILIES.values()}
         self._radii = own if fitted else dict.fromkeys(own, algorithm.radius.bits)
         most = max(self._radii.values())
         self.radius = Radius(most, "the families' own" if fitted else algorithm.radius.source)

@@ -30,6 +30,9 @@ SPACING = 5
 WEAKEST = 0.4
 """Least share of each seam's blocks that must step."""
 
+WIDEST_GUTTER = 20
+"""Samples: a wider plain edge is rather the picture's own."""
+
 SMALLEST_SIDE = 0.18
 """Of the whole's side: smaller panels are not looked for."""
 
@@ -151,7 +154,7 @@ def _inner(across: I64, low: int, high: int, first: int, last: int) -> float:
 def _gutter(lines: Any) -> int:
     """Return how many lines of one colour there are before a picture; 0 if there is no end."""
     colour = _usual(lines[0])
-    most = min(2 * SPACING, lines.shape[0] // 8)
+    most = min(WIDEST_GUTTER, lines.shape[0] // 8)
     for y in range(most + 1):
         if _plain_share(lines[y], colour) < 0.97:
             return y

@@ -133,7 +133,8 @@ def sample_side(
             share = pixels[q - start]
             inside = min(max(x, 0.0), side - 1.0)
             if inside != x:
-                share *= math.exp(-abs(x - inside) / (side * FADING))
+                beyond = max(0.0, abs(x - inside) - 0.5)
+                share *= math.exp(-beyond / (side * FADING))
             left = int(inside)
             part = inside - left
             right = min(left + 1, side - 1)
@@ -247,7 +248,10 @@ def turn_view(base: F32, shape: Any, view: F64, out: F32) -> None:
             x, y = x0 + xx * j, y0 + yx * j
             inside_x = min(max(x, 0.0), columns - 1.0)
             inside_y = min(max(y, 0.0), rows - 1.0)
-            beyond = abs(x - inside_x) / columns + abs(y - inside_y) / rows
+            beyond = (
+                max(0.0, abs(x - inside_x) - 0.5) / columns
+                + max(0.0, abs(y - inside_y) - 0.5) / rows
+            )
             faded = math.exp(-beyond / FADING)
             out[i, j] = faded * _blend(flat, columns, most, inside_x, inside_y)
 

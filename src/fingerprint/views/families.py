@@ -24,20 +24,29 @@ from fingerprint.views.panels import has_plain_corners, inside_bars, panels
 from fingerprint.views.picture import Picture
 from fingerprint.views.placements import WHOLE, Placement
 
-__all__ = ["QUERY_FAMILIES", "REFERENCE_FAMILIES", "ViewFamily", "query_family_names"]
+__all__ = [
+    "AMONG_VIEWS",
+    "QUERY_FAMILIES",
+    "REFERENCE_FAMILIES",
+    "ViewFamily",
+    "query_family_names",
+]
 
 Named: TypeAlias = "Iterator[tuple[str, Hash]]"
 
 ALL_ROUND = (0.02, 0.035, 0.05, 0.066, 0.085, 0.1)
 OPPOSITE = (0.05, 0.1)
-ONE_SIDE = (0.05, 0.1, 0.15)
+ONE_SIDE = (0.025, 0.05, 0.1, 0.15)
 UNSEEN_FRAMES = (0.02, 0.05, 0.1)
 ANGLES = (2, 4, 6, 8, 10)
 SIZES_PX = (256, 512, 1024, 4096)
-MOST_PANELS = 24
+MOST_PANELS = 32
 
-MIDDLE = (0.1, 0.2, 0.3)
-SIDES = (0.15, 0.3, 0.45)
+AMONG_VIEWS = 39
+"""Largest radius where pictures are stored with views: some 45 hashes each are 45 chances."""
+
+MIDDLE = (0.07, 0.14, 0.21, 0.28)
+SIDES = (0.06, 0.12, 0.18, 0.24, 0.3, 0.36, 0.42)
 CORNERS = (0.2, 0.4)
 BANDS = (0.15, 0.3)
 
@@ -208,7 +217,7 @@ _QUERY = (
 )
 _REFERENCE = (
     ViewFamily("inside", 1, 43, "plain edges, which frames are taken off with", _inside),
-    ViewFamily("crops", 1, 43, "cropped by 10 to 45 %, all round and by sides", _crops),
+    ViewFamily("crops", 1, 43, "cropped by 6 to 42 %, all round and by sides", _crops),
     ViewFamily("corners", 1, 43, "cropped by 20 and 40 % at a corner", _corners),
 )
 

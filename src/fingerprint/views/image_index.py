@@ -16,6 +16,7 @@ from fingerprint.index import Entry, Index
 from fingerprint.index.queries import filter_of
 from fingerprint.media import DEFAULT_LIMITS, Limits
 from fingerprint.results import Match
+from fingerprint.views.families import AMONG_VIEWS
 from fingerprint.views.hashing import families_of, hash_views, picture_of
 from fingerprint.views.search import match_picture, radii_of
 
@@ -109,7 +110,7 @@ class ImageIndex:
         metadata : mapping, optional
             Anything that JSON can say.
         families : iterable of str, optional
-            Families of reference views; all by default, some 30 hashes a picture. An
+            Families of reference views; all by default, some 45 hashes a picture. An
             empty list stores the picture's own hash alone.
         overwrite : bool
             Take the place of a picture with this id, if there is one.
@@ -194,7 +195,8 @@ class ImageIndex:
         """Find a picture by views of it and of those that were added.
 
         Parameters and errors are those of `fingerprint.match_image`; ``where`` sees the
-        metadata of a picture.
+        metadata of a picture. No family's radius is beyond 39 bits unless you give it: so many
+        hashes a picture are so many chances for others to come near.
 
         Returns
         -------
@@ -203,7 +205,7 @@ class ImageIndex:
             ``of``, that of the picture: ``"uncrop_5 of crop_left_30"``.
         """
         chosen = families_of(families, "query")
-        reach = radii_of(chosen, self.index, radius, radii)
+        reach = radii_of(chosen, self.index, radius, radii, AMONG_VIEWS)
         picture = picture_of(source, self.index.algorithm, orientation, alpha, background, limits)
         accepts = filter_of(where)
         return match_picture(

@@ -80,10 +80,12 @@ def panels(levels: Levels, at_most: int) -> list[Placement]:
     rows, columns = _steps(base), _steps(np.ascontiguousarray(base.T))
     out = np.zeros((2 * at_most, 5), np.float64)
     n = kernels.panels.find_panels(rows, columns, out)
+    with_gutters = out[:n].copy()
     kernels.panels.without_gutters(base, out[:n])
     found: list[Placement] = []
-    for top, bottom, left, right, score in out[:n]:
-        if score > 0 and len(found) < at_most:
+    # What looks like a gutter may be the picture's own plain edge.
+    for top, bottom, left, right, _ in np.stack([out[:n], with_gutters], axis=1).reshape(-1, 5):
+        if len(found) < at_most:
             add_placement(found, Placement(left / w, top / h, right / w, bottom / h))
     return found
 

@@ -43,7 +43,7 @@ def render(pixels: U8, placement: Placement) -> U8:
         np.clip(y, 0, h - 1).astype(np.float32),
         cv2.INTER_LINEAR,
     )
-    beyond = np.abs(x - np.clip(x, 0, w - 1)) / w + np.abs(y - np.clip(y, 0, h - 1)) / h
+    beyond = _beyond(x, w) + _beyond(y, h)
     kept = np.exp(-beyond / kernels.views.FADING)
     mean = pixels.mean(axis=(0, 1), dtype=np.float64)
     if pixels.ndim == 3:
@@ -65,3 +65,8 @@ def _positions(
     x = (left + right) / 2 * w + c * across - s * down - 0.5
     y = (top + bottom) / 2 * h + s * across + c * down - 0.5
     return x, y
+
+
+def _beyond(at: F64, side_px: int) -> F64:
+    """Return how far positions are beyond the edges, in shares of the side."""
+    return np.maximum(0, np.abs(at - np.clip(at, 0, side_px - 1)) - 0.5) / side_px

@@ -40,9 +40,9 @@ def match_image(
 ) -> list[Match]:
     """Find a picture in an index, also when it was cropped, turned, framed or mirrored.
 
-    The picture is looked up as it is and by views of it, in up to three stages; the first
-    that finds anything is the last, unless ``thorough``. The index may be a list that
-    others made, with one hash a picture.
+    The picture is looked up by views of it, of which the first is the picture as it is, in up
+    to three stages; the first that finds anything is the last, unless ``thorough``. The index
+    may be a list that others made, with one hash a picture.
 
     Parameters
     ----------
@@ -96,8 +96,12 @@ def radii_of(
     index: Index,
     radius: int | None,
     radii: Mapping[str, int] | None,
+    at_most: int | None = None,
 ) -> dict[str, int]:
-    """Return the radius of each family, in bits of the index's algorithm."""
+    """Return the radius of each family, in bits of the index's algorithm.
+
+    ``at_most`` bounds those that nobody gave.
+    """
     own = dict(radii or {})
     known = {family.name for family in families}
     for name in own:
@@ -109,7 +113,8 @@ def radii_of(
         if radius is not None:
             own[family.name] = radius
         elif index.algorithm == "pdq":
-            own[family.name] = family.radius
+            fitted = family.radius
+            own[family.name] = fitted if at_most is None else min(fitted, at_most)
         elif index.default_radius is not None:
             own[family.name] = index.default_radius
         else:
