@@ -71,7 +71,7 @@ def edited(edit: str, i: int) -> U8:
         ("text:0.06", "as_is", "identity", 11),
         ("crop:0.037", "uncropped", "uncrop_3.5", 11),
         ("crop:0.05+jpeg:50", "uncropped", "uncrop_", 11),
-        ("crop_left:0.137", "sides", "uncrop_left_", 10),
+        ("crop_left:0.1", "sides", "uncrop_left_10", 11),
         ("crop_bottom:0.1", "sides", "uncrop_bottom_10", 11),
         ("rotate:4", "turned", "turn_-4", 11),
         ("rotate_white:-6.3", "turned", "turn_6", 11),

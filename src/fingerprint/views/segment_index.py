@@ -64,8 +64,8 @@ class SegmentIndex:
     Parameters
     ----------
     algorithm : str or SegmentAlgorithm
-        What cuts a picture up and hashes its segments: ``"crop_resistant"``, or with the
-        segments' hash, ``"crop_resistant:phash"``.
+        What cuts a picture up, and after the colon what hashes its segments.
+        ``"crop_resistant"``, imagehash's own with dhash, has many times the false matches.
     backend, backend_options
         As for `fingerprint.Index`.
 
@@ -78,7 +78,7 @@ class SegmentIndex:
 
     def __init__(
         self,
-        algorithm: str | Algorithm = "crop_resistant",
+        algorithm: str | Algorithm = "crop_resistant:phash",
         *,
         backend: str = "auto",
         backend_options: Mapping[str, Any] | None = None,
@@ -111,7 +111,7 @@ class SegmentIndex:
 
     @classmethod
     def create(
-        cls, path: str | Path, algorithm: str | Algorithm = "crop_resistant", **options: Any
+        cls, path: str | Path, algorithm: str | Algorithm = "crop_resistant:phash", **options: Any
     ) -> Self:
         """Make an empty one in a directory; options and errors are those of `Index.create`."""
         cutter = _cutter(algorithm)
