@@ -11,11 +11,13 @@ from fingerprint.views.families import (
 from fingerprint.views.hashing import hash_views
 from fingerprint.views.image_index import ImageIndex
 from fingerprint.views.search import match_image
+from fingerprint.views.segment_index import SegmentIndex
 
 __all__ = [
     "QUERY_FAMILIES",
     "REFERENCE_FAMILIES",
     "ImageIndex",
+    "SegmentIndex",
     "ViewFamily",
     "hash_views",
     "match_image",

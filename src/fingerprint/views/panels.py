@@ -84,7 +84,7 @@ def panels(levels: Levels, at_most: int) -> list[Placement]:
     kernels.panels.without_gutters(base, out[:n])
     found: list[Placement] = []
     # What looks like a gutter may be the picture's own plain edge.
-    for top, bottom, left, right, _ in np.stack([out[:n], with_gutters], axis=1).reshape(-1, 5):
+    for top, bottom, left, right, _ in np.concatenate([out[:n], with_gutters]):
         if len(found) < at_most:
             add_placement(found, Placement(left / w, top / h, right / w, bottom / h))
     return found

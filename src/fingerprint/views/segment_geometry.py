@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 __all__ = [
     "MOST_SEGMENTS",
     "SEGMENT",
+    "SEGMENTS",
     "Pair",
     "Placed",
     "agreeing",
     "checked_size",
     "match_of",
+    "own_metadata",
     "place",
     "place_of",
 ]
@@ -32,6 +34,9 @@ Box: TypeAlias = tuple[float, float, float, float]
 
 SEGMENT = "fingerprint.segment"
 """Metadata of an entry: where its segment lies, and the width of the picture by its height."""
+
+SEGMENTS = "fingerprint.segments"
+"""Metadata of a picture's first entry: how many it has."""
 
 TOLERANCE = 0.05
 """How far edges may be from where scale and shift put them: share of the larger picture."""
@@ -216,3 +221,8 @@ def place_of(metadata: Metadata) -> tuple[Box, float] | None:
         return None
     good = 0 <= left < right <= 1 and 0 <= top < bottom <= 1 and 0 < aspect < math.inf
     return ((left, top, right, bottom), aspect) if good else None
+
+
+def own_metadata(metadata: Metadata) -> dict[str, Any]:
+    """Return what the user stored with a picture."""
+    return {key: value for key, value in metadata.items() if key not in (SEGMENT, SEGMENTS)}

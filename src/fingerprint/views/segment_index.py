@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -24,11 +25,13 @@ from fingerprint.results import Match
 from fingerprint.views.segment_geometry import (
     MOST_SEGMENTS,
     SEGMENT,
+    SEGMENTS,
     Pair,
     Placed,
     agreeing,
     checked_size,
     match_of,
+    own_metadata,
     place,
     place_of,
 )
@@ -42,9 +45,6 @@ __all__ = ["SegmentIndex"]
 BETWEEN = "||"
 """Stands between a picture's id and the number of a segment in the ids of entries."""
 
-SEGMENTS = "fingerprint.segments"
-"""Metadata of a picture's first entry: how many it has."""
-
 RADIUS = 0.175
 """Share of a segment's bits that may differ: 11 of 64, 44 of 256."""
 
@@ -55,7 +55,11 @@ _NUMBERS = frozenset(map(str, range(MOST_SEGMENTS)))
 class SegmentIndex:
     """Pictures under ids, found by two or more of their bright and dark segments.
 
-    RECOMMENDATION
+    `ImageIndex` finds far more at as few false matches, and is what to use: copies with 5 % cut
+    off each side it finds all, segments not half; they find more only of rectangles cut out
+    anywhere, and there one in seven (``benchmarks/results/segments.md``). Where views cannot be
+    stored, one segment of ``"crop_resistant:pdq"`` (``min_segments=1``) finds more than two of
+    the default, with hardly more false matches.
 
     A thin layer over an `Index`: segments are entries ``id||0``, ``id||1``, … added and
     removed in the same commit; the first also has the picture's metadata. `index` is that
@@ -73,7 +77,15 @@ class SegmentIndex:
     --------
     >>> import numpy as np, fingerprint as fp
     >>> from fingerprint.views import SegmentIndex
-    >>> EXAMPLE
+    >>> rng = np.random.default_rng(0)
+    >>> picture = np.full((360, 480, 3), 20, np.uint8)
+    >>> for left in (20, 180, 340):
+    ...     block = rng.integers(140, 256, (6, 5, 3), dtype=np.uint8)
+    ...     picture[60:180, left : left + 100] = block.repeat(20, axis=0).repeat(20, axis=1)
+    >>> pictures = SegmentIndex()
+    >>> pictures.add("case-1", picture)
+    >>> [(m.id, m.transform) for m in pictures.search(picture[:, 150:])]
+    [('case-1', '2 segments')]
     """
 
     def __init__(
@@ -182,9 +194,8 @@ class SegmentIndex:
         """
         if BETWEEN in id:
             raise ValueError(f"id: expected one without {BETWEEN!r}, got {id!r}")
-        for name in (SEGMENT, SEGMENTS):
-            if name in (metadata or {}):
-                raise ValueError(f"metadata: {name!r} is where segments are described")
+        if taken := {SEGMENT, SEGMENTS} & set(metadata or {}):
+            raise ValueError(f"metadata: {min(taken)!r} is where segments are described")
         segments, size_px = self._segments(source, size_px, orientation, alpha, background, limits)
         placed = place(segments, size_px, self.index.min_quality)
         # A picture with nothing to find it by is there nonetheless.
@@ -194,11 +205,8 @@ class SegmentIndex:
         ] or [{}]
         extras[0] = {**(metadata or {}), **extras[0], SEGMENTS: len(hashes)}
         ids = [f"{id}{BETWEEN}{n}" for n in range(len(hashes))]
-        if not overwrite:
-            self.index.add(ids, hashes, extras)
-            return
-        with self.index.transaction():
-            if id in self:
+        with self.index.transaction() if overwrite else nullcontext():
+            if overwrite and id in self:
                 self.remove(id)
             self.index.add(ids, hashes, extras)
 
@@ -237,15 +245,15 @@ class SegmentIndex:
     def entry_ids(self, id: str) -> list[str]:  # noqa: A002
         """Return the ids of a picture's entries in the index, or raise UnknownIdError."""
         count = self._first(id).metadata.get(SEGMENTS)
-        n_entries = min(count, MOST_SEGMENTS) if isinstance(count, int) else 1
-        ids = [f"{id}{BETWEEN}{n}" for n in range(n_entries)]
+        n = min(count, MOST_SEGMENTS) if isinstance(count, int) else 1
+        ids = [f"{id}{BETWEEN}{i}" for i in range(n)]
         # Whoever removed a single segment with another tool must not keep the rest from going.
         return [one for one in ids if one in self.index]
 
     def get(self, id: str) -> Entry:  # noqa: A002
         """Return a picture's id, its first segment's hash and its metadata."""
         first = self._first(id)
-        return Entry(id, first.hash, _own(first.metadata))
+        return Entry(id, first.hash, own_metadata(first.metadata))
 
     def _first(self, id: str) -> Entry:  # noqa: A002
         if id not in self:
@@ -327,22 +335,18 @@ class SegmentIndex:
     def _candidates(
         self, placed: Placed, radius: int, min_segments: int
     ) -> dict[str, tuple[list[Pair], float]]:
-        """Return the pairs of segments by picture, where there may be enough, and its aspect."""
+        """Return by picture its pairs of segments, where there may be enough, and its aspect."""
         found: dict[str, tuple[list[Pair], float]] = {}
         for n, matches in enumerate(self.index.within_many(placed.hashes, radius)):
             for match in matches:
                 name, _, number = match.id.rpartition(BETWEEN)
                 known = place_of(match.metadata)
-                # Others may have written entries: those are no segments.
                 if known is not None and number in _NUMBERS:
                     box, aspect = known
                     pair = Pair(match.distance, n, int(number), placed.boxes[n], box, match.quality)
                     found.setdefault(name, ([], aspect))[0].append(pair)
-        return {
-            name: one
-            for name, one in found.items()
-            if len({pair.query for pair in one[0]}) >= min_segments
-        }
+        counts = {name: len({pair.query for pair in one[0]}) for name, one in found.items()}
+        return {name: one for name, one in found.items() if counts[name] >= min_segments}
 
     def _metadata(self, id: str) -> Metadata | None:  # noqa: A002
         """Return a picture's metadata; None where it was removed meanwhile."""
@@ -392,8 +396,3 @@ def _named_for(index: Index) -> str:
     plain = get_algorithm("crop_resistant")
     own = index.algorithm == plain.hash_name
     return plain.name if own else f"{plain.name}:{index.algorithm}"
-
-
-def _own(metadata: Metadata) -> dict[str, Any]:
-    """Return what the user stored."""
-    return {key: value for key, value in metadata.items() if key not in (SEGMENT, SEGMENTS)}
