@@ -106,7 +106,7 @@ def agreeing(pairs: Iterable[Pair], aspect: float) -> list[Pair]:
     for members in fits:
         if members.sum() < len(best):
             continue
-        chosen = _distinct(np.flatnonzero(members).tolist(), ordered, same)
+        chosen = _distinct(np.flatnonzero(members).tolist(), same)
         if _rank(chosen, ordered) < _rank(best, ordered):
             best = chosen
     return [ordered[i] for i in best]
@@ -138,16 +138,11 @@ def _same_place(boxes: F64) -> Bits:
     return np.asarray(shared > (SAME_PLACE + NEARLY) * (area[:, None] + area - shared))
 
 
-def _distinct(members: Sequence[int], pairs: Sequence[Pair], same: Bits) -> list[int]:
-    """Return the nearest members, each segment and each place once."""
+def _distinct(members: Sequence[int], same: Bits) -> list[int]:
+    """Return the first members, each place once; and so each segment, which is at one place."""
     chosen: list[int] = []
     for i in members:
-        if not any(
-            pairs[i].query == pairs[k].query
-            or pairs[i].reference == pairs[k].reference
-            or same[i, k]
-            for k in chosen
-        ):
+        if not same[i, chosen].any():
             chosen.append(i)
     return chosen
 

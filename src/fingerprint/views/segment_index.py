@@ -59,7 +59,7 @@ class SegmentIndex:
     off each side it finds all, segments not half; they find more only of rectangles cut out
     anywhere, and there one in seven (``benchmarks/results/segments.md``). Where views cannot be
     stored, one segment of ``"crop_resistant:pdq"`` (``min_segments=1``) finds more than two of
-    the default, with hardly more false matches.
+    the default, but of turned copies, with hardly more false matches.
 
     A thin layer over an `Index`: segments are entries ``id||0``, ``id||1``, … added and
     removed in the same commit; the first also has the picture's metadata. `index` is that
