@@ -157,7 +157,8 @@ def test_an_interrupt_leaves_whole_pictures(
 ) -> None:
     path = tmp_path / "y.index"
     run("index", "create", path)
-    add, added = fp.Index.add, []
+    add = fp.Index.add
+    added: list[list[str]] = []
 
     def interrupted(self: fp.Index, names: list[str], *rest: object) -> object:
         if len(added) == 2:

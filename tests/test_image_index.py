@@ -128,7 +128,7 @@ def test_metadata_comes_back(pictures: fp.ImageIndex) -> None:
     assert (pictures.get("a").metadata, pictures.get("b").metadata) == (given, {})
     assert pictures.search(PICTURES[0])[0].metadata == given
     seen: list[Any] = []
-    pictures.search(PICTURES[0], where=lambda known: not seen.append(known))
+    pictures.search(PICTURES[0], where=lambda known: seen.append(known) or True)  # type: ignore[func-returns-value]
     assert seen
     assert all(one == given for one in seen)
 
@@ -146,9 +146,9 @@ def test_bad_input_changes_nothing(pictures: fp.ImageIndex, tmp_path: Path) -> N
     ):
         with pytest.raises(error, match=message):
             pictures.add(*wrong)
-    for options in ({"families": ["nonsense"]}, {"families": ["turned"]}):
+    for unknown_family in ("nonsense", "turned"):
         with pytest.raises(ValueError, match="no reference family"):
-            pictures.add("b", PICTURES[1], **options)
+            pictures.add("b", PICTURES[1], families=[unknown_family])
     with pytest.raises(fp.DecodeError):
         pictures.add("a", b"nothing", overwrite=True)
     for unknown in ("b", "a||crop_7", ""):

@@ -16,7 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 import fingerprint as fp
 from tests.test_image_index import PICTURES, entries, stored
 
-HASHES = {(i, f): stored(p, list(f)) for i, p in enumerate(PICTURES) for f in ((), ("corners",))}
+FAMILIES: tuple[tuple[str, ...], ...] = ((), ("corners",))
+HASHES = {(i, f): stored(p, list(f)) for i, p in enumerate(PICTURES) for f in FAMILIES}
 names = st.sampled_from(["a", "a|", "b", "b|c", ""])
 numbers = st.integers(0, len(PICTURES) - 1)
 chosen = st.sampled_from([(), ("corners",)])

@@ -23,7 +23,7 @@ def test_the_readme_example_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     monkeypatch.chdir(tmp_path)
     coarse = np.random.default_rng(5).integers(0, 256, (9, 12, 3), dtype=np.uint8)
     picture = Image.fromarray(coarse).resize((640, 480), Image.Resampling.BICUBIC)
@@ -46,6 +46,13 @@ def test_the_readme_example_runs(
     assert capsys.readouterr().out.startswith("broken.jpg broken.jpg: is not a picture")
     assert list(reader)[2:] == ["list:0", "list:1"]
     reader.close()
+    w, h = picture.size
+    picture.crop((w // 20, h // 20, w - w // 20, h - h // 20)).save("edited.jpg")
+    exec(blocks[3], names)
+    by_views = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in by_views] == ["case-1", "case-1"]
+    assert "uncrop_" in by_views[0]
+    assert " of crop_" in by_views[1]
     generate_video("known.mp4", 3, 10.0, (160, 90))
     generate_video("other.mp4", 4, 8.0, (160, 90))
     part = clip_of_file(Path("known.mp4")).between(2.0, 8.0)

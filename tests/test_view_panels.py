@@ -26,7 +26,7 @@ Box = tuple[int, int, int, int]
 def ground(seed: int) -> U8:
     chance = np.random.default_rng(seed)
     texture = cv2.resize(chance.normal(0, 30, (12, 16, 3)).astype(np.float32), (600, 450))
-    return np.clip(photo(seed, 450, 600) + texture, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(photo(seed, 450, 600) + texture, 0, 255), np.uint8)
 
 
 def busy(seed: int, h: int, w: int) -> U8:
@@ -77,8 +77,10 @@ def barred(seed: int, sides: str, *, noise: float = 0.0, factor: float = 1.0) ->
         whole = np.clip(whole + chance.normal(0, noise, whole.shape), 0, 255).astype(np.uint8)
     box = left, top, left + w, top + h
     if factor != 1:
-        whole = cv2.resize(whole, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-        box = tuple(round(n * factor) for n in box)
+        smaller = cv2.resize(whole, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+        whole = np.asarray(smaller, np.uint8)
+        left, top, right, bottom = (round(n * factor) for n in box)
+        box = left, top, right, bottom
     return whole, box
 
 

@@ -50,6 +50,13 @@ if TYPE_CHECKING:
     from fingerprint.evaluate import Contender, Edit, RobustnessReport, ViewedHashes, default_edits
     from fingerprint.evaluate.calibrate import calibrate
     from fingerprint.evaluate.robustness import evaluate
+    from fingerprint.features import (
+        LocalFeatures,
+        Verification,
+        draw_verification,
+        local_features,
+        verify,
+    )
     from fingerprint.hash_arrays import HashArray, SegmentHashes
     from fingerprint.hashes import Hash
     from fingerprint.hashing import (
@@ -138,6 +145,13 @@ _HOME = {
     "evaluate": ("Contender", "Edit", "RobustnessReport", "ViewedHashes", "default_edits"),
     "evaluate.calibrate": ("calibrate",),
     "evaluate.robustness": ("evaluate",),
+    "features": (
+        "LocalFeatures",
+        "Verification",
+        "draw_verification",
+        "local_features",
+        "verify",
+    ),
     "hash_arrays": ("HashArray", "SegmentHashes"),
     "hashes": ("Hash",),
     "hashing": ("HashStream", "hash_dihedral", "hash_image", "hash_images", "hash_segments"),
@@ -244,6 +258,11 @@ __all__ = [  # noqa: RUF022 - grouped by module
     "ImageIndex",
     "hash_views",
     "match_image",
+    "LocalFeatures",
+    "Verification",
+    "draw_verification",
+    "local_features",
+    "verify",
     "Calibration",
     "CalibrationFormatError",
     "CalibrationRangeError",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fingerprint import media
-from fingerprint.features.local_features import DESCRIPTOR_NBYTES, PLAIN, LocalFeatures
+from fingerprint.features.stored import DESCRIPTOR_NBYTES, PLAIN, LocalFeatures
 from fingerprint.media import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from fingerprint.features.geometry import (
     match_shares,
     place,
 )
-from fingerprint.features.local_features import PLAIN, LocalFeatures
+from fingerprint.features.stored import PLAIN, LocalFeatures
 from fingerprint.media import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:

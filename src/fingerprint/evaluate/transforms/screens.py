@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -13,6 +13,8 @@ from fingerprint.evaluate.transforms.geometry import quad
 from fingerprint.evaluate.transforms.phone import Chrome, Theme
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from fingerprint.typing import F32, U8
 
 __all__: list[str] = []
@@ -99,8 +101,9 @@ def recapture(pixels: U8, strength: float, chance: np.random.Generator) -> U8:
     shown = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     beating = shown * _moire(size[1], size[0], strength, chance)
     seen = _on_a_desk(to_u8(beating), strength, chance)
-    light = seen * (1 + strength * chance.uniform(-0.12, 0.12, 3)).astype(np.float32)
-    light += _glare(size[1], size[0], strength, chance)
+    cast = (1 + strength * chance.uniform(-0.12, 0.12, 3)).astype(np.float32)
+    light: NDArray[np.floating[Any]] = seen * cast
+    light = light + _glare(size[1], size[0], strength, chance)
     light = 255 * (np.clip(light, 0, 255) / 255) ** np.float32(
         1 + strength * chance.uniform(-0.15, 0.2)
     )
