@@ -101,7 +101,7 @@ if TYPE_CHECKING:
         match_frames,
         match_videos,
     )
-    from fingerprint.views import ImageIndex, hash_views, match_image
+    from fingerprint.views import ImageIndex, SegmentIndex, hash_views, match_image
     from fingerprint.warming import warmup
 
 __version__ = "0.4.0"
@@ -190,7 +190,7 @@ _HOME = {
         "match_frames",
         "match_videos",
     ),
-    "views": ("ImageIndex", "hash_views", "match_image"),
+    "views": ("ImageIndex", "SegmentIndex", "hash_views", "match_image"),
     "warming": ("warmup",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
@@ -256,6 +256,7 @@ __all__ = [  # noqa: RUF022 - grouped by module
     "match_frames",
     "match_videos",
     "ImageIndex",
+    "SegmentIndex",
     "hash_views",
     "match_image",
     "LocalFeatures",
