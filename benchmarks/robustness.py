@@ -11,15 +11,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from rich.progress import Progress
 
 from benchmarks.robustness_targets import EDITS, table_of_families, table_of_targets
 from fingerprint.algorithms import HashAlgorithm, get_algorithm
 from fingerprint.evaluate import RobustnessReport, evaluate
-from fingerprint.evaluate.originals import find_pictures, pixels_digest
+from fingerprint.evaluate.originals import Half, Original, find_pictures, pixels_digest
 from fingerprint.evaluate.viewed import ViewContender
 from fingerprint.views.families import REFERENCE_FAMILIES
 from fingerprint.views.picture import Picture
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 MAX_SIDE_PX = 1024
 SEED = 5
+SERIES = re.compile(r"/(?:\w*__)?(fork|scissors)_\d+\.")
+"""Separate shots of one object on one table (media/README.md): not different pictures."""
 
 
 class ListOfOthers(ViewContender):
@@ -55,12 +59,8 @@ def main() -> None:
     options = _options()
     media = os.environ.get("FINGERPRINT_MEDIA")
     photos = Path(media) / "photos" if media else None
-    asked = frozenset(
-        pixels_digest(one.pixels(MAX_SIDE_PX))
-        for one in (
-            find_pictures(photos, half="report", limit=options.limit, seed=SEED) if photos else ()
-        )
-    )
+    report_half = _half(photos, "report")[: options.limit] if photos else None
+    asked = frozenset(pixels_digest(one.pixels(MAX_SIDE_PX)) for one in report_half or ())
     pdq = get_algorithm("pdq")
     if not isinstance(pdq, HashAlgorithm):
         raise TypeError("pdq: expected an algorithm that makes one hash of a picture")
@@ -73,13 +73,12 @@ def main() -> None:
             bar.update(tasks[what], completed=done)
 
         report = evaluate(
-            photos,
+            None if report_half is None else [one.source for one in report_half],
             ["pdq", "boxdct", ListOfOthers(pdq, asked), "pdq+reference-views"],
             edits=EDITS,
-            distractors=_tune_half(photos),
+            distractors=[one.source for one in _half(photos, "tune")] if photos else None,
             peers=False,
-            half="report" if photos else "all",
-            limit=options.limit,
+            limit=None if photos else options.limit,
             seed=SEED,
             max_side_px=MAX_SIDE_PX,
             workers=options.workers,
@@ -89,10 +88,18 @@ def main() -> None:
     _write(report, options.out, _stored(photos))
 
 
-def _tune_half(photos: Path | None) -> list[Path] | None:
-    if photos is None:
-        return None
-    return [one.source for one in find_pictures(photos, half="tune", seed=SEED)]
+def _half(photos: Path, half: Half) -> list[Original]:
+    """Return pictures of a half in an order by chance: one shot of each object, of both halves."""
+    seen = {"fork", "scissors"} if half == "tune" else set[str]()
+    kept = []
+    for one in find_pictures(photos, half=half, seed=SEED):
+        series = SERIES.search(one.name)
+        if series is None or series[1] not in seen:
+            kept.append(one)
+        if series is not None:
+            seen.add(series[1])
+    order = np.random.default_rng(SEED).permutation(len(kept))
+    return [kept[i] for i in order]
 
 
 def _stored(photos: Path | None) -> int:
@@ -101,7 +108,7 @@ def _stored(photos: Path | None) -> int:
     if photos is None or not isinstance(pdq, HashAlgorithm):
         return 0
     total = 0
-    for one in find_pictures(photos, half="tune", seed=SEED):
+    for one in _half(photos, "tune"):
         picture = Picture(one.pixels(MAX_SIDE_PX), pdq)
         families = REFERENCE_FAMILIES.values()
         views = (view for family in families for _, view in family.hash(picture))
@@ -111,11 +118,12 @@ def _stored(photos: Path | None) -> int:
 
 def _write(report: RobustnessReport, out: Path, n_stored: int) -> None:
     report.write(out / "robustness")
+    source = "generated pictures" if report.source == "generated" else "photographs"
     words = [
         "# Robustness",
         "",
-        f"{report.n_pictures} pictures of {report.source} (the report half: nothing was tuned on "
-        f"them), {len(EDITS)} edits of each, one setting for all. Beside them "
+        f"{report.n_pictures} {source} (the report half: nothing was tuned on them; one shot of "
+        f"each series of one object), {len(EDITS)} edits of each, one setting for all. Beside them "
         f"{report.n_distractors} pictures of the tune half, stored with their views: {n_stored:,} "
         "hashes. Brackets are 95 % Wilson intervals. The whole report: "
         "[robustness/report.md](robustness/report.md), and robustness/report.html.",

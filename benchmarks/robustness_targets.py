@@ -27,7 +27,7 @@ class Target(NamedTuple):
 
 
 TARGETS = (
-    Target("mirror, right angles", QUERY, 0.99, ("mirror", "flip", "turn:90", "turn:270")),
+    Target("mirror, right angles", QUERY, 0.99, ("mirror", "turn:90", "turn:270")),
     Target(
         "border",
         QUERY,
@@ -36,7 +36,6 @@ TARGETS = (
             "border:0.05",
             "border:0.137",
             "border:0.2",
-            "border_white:0.05",
             "border_white:0.2",
             "border_coloured:0.1",
         ),
@@ -47,7 +46,6 @@ TARGETS = (
         0.95,
         (
             "letterbox:0.05",
-            "letterbox:0.137",
             "letterbox:0.2",
             "letterbox_white:0.137",
             "pillarbox:0.2",
@@ -72,7 +70,7 @@ TARGETS = (
         "rotate 1 to 10 degrees",
         QUERY,
         0.97,
-        ("rotate:1", "rotate:2.9", "rotate:-5", "rotate:7.1", "rotate_white:-9.2", "rotate:10"),
+        ("rotate:2.9", "rotate:-5", "rotate:7.1", "rotate_white:-9.2", "rotate:10"),
     ),
     Target(
         "rotate, larger canvas",

@@ -45,6 +45,7 @@ MOST_PANELS = 32
 AMONG_VIEWS = 39
 """Largest radius where pictures are stored with views: some 45 hashes each are 45 chances."""
 
+MOST_INSIDE = 2
 MIDDLE = (0.07, 0.14, 0.21, 0.28)
 SIDES = (0.06, 0.12, 0.18, 0.24, 0.3, 0.36, 0.42)
 CORNERS = (0.2, 0.4)
@@ -173,32 +174,40 @@ def _turned_in_larger(picture: Picture) -> Named:
     return _placed(picture, views)
 
 
-def _crops(picture: Picture) -> Named:
-    def views() -> Iterator[tuple[str, Placement]]:
-        for share in MIDDLE:
-            yield f"crop_{named(share)}", cropped(share, share, share, share)
-        for name, cut in each_side(SIDES):
-            yield f"crop_{name}", cropped(**cut)
-        for share in BANDS:
-            yield f"crop_x_{named(share)}", cropped(left=share / 2, right=share / 2)
-            yield f"crop_y_{named(share)}", cropped(top=share / 2, bottom=share / 2)
+def _crop_views() -> Iterator[tuple[str, Placement]]:
+    for share in MIDDLE:
+        yield f"crop_{named(share)}", cropped(share, share, share, share)
+    for name, cut in each_side(SIDES):
+        yield f"crop_{name}", cropped(**cut)
+    for share in BANDS:
+        yield f"crop_x_{named(share)}", cropped(left=share / 2, right=share / 2)
+        yield f"crop_y_{named(share)}", cropped(top=share / 2, bottom=share / 2)
 
-    return _placed(picture, views())
+
+def _corner_views() -> Iterator[tuple[str, Placement]]:
+    for share in CORNERS:
+        for down in ("top", "bottom"):
+            for across in ("left", "right"):
+                name = f"crop_{down}_{across}_{named(share)}"
+                yield name, cropped(**{down: share, across: share})
+
+
+def reference_view_names() -> frozenset[str]:
+    """Return every name that a view of a stored picture may have."""
+    inside = (f"inside_{i + 1}" for i in range(MOST_INSIDE))
+    return frozenset([*inside, *dict(_crop_views()), *dict(_corner_views())])
+
+
+def _crops(picture: Picture) -> Named:
+    return _placed(picture, _crop_views())
 
 
 def _corners(picture: Picture) -> Named:
-    def views() -> Iterator[tuple[str, Placement]]:
-        for share in CORNERS:
-            for down in ("top", "bottom"):
-                for across in ("left", "right"):
-                    name = f"crop_{down}_{across}_{named(share)}"
-                    yield name, cropped(**{down: share, across: share})
-
-    return _placed(picture, views())
+    return _placed(picture, _corner_views())
 
 
 def _inside(picture: Picture) -> Named:
-    found = inside_bars(picture.levels)[:2]
+    found = inside_bars(picture.levels)[:MOST_INSIDE]
     return _placed(picture, ((f"inside_{i + 1}", one) for i, one in enumerate(found)))
 
 
@@ -210,7 +219,7 @@ _QUERY = (
     ViewFamily("sizes", 2, 39, "made smaller or larger", _sizes),
     ViewFamily("as_is", 3, 47, "written on, stickers, filters", _as_is),
     ViewFamily("uncropped", 3, 47, "cropped all round or on opposite sides", _padded),
-    ViewFamily("sides", 3, 43, "cropped on one side", _sides),
+    ViewFamily("sides", 3, 39, "cropped on one side", _sides),
     ViewFamily("turned", 3, 39, "turned by up to 11 degrees on the same canvas", _turned),
     ViewFamily("larger", 3, 43, "turned by up to 11 degrees on a larger canvas", _turned_in_larger),
     ViewFamily("cut", 3, 43, "a frame that was not seen, a photograph of a screen", _cut),

@@ -16,9 +16,9 @@ from fingerprint.index import Entry, Index
 from fingerprint.index.queries import filter_of
 from fingerprint.media import DEFAULT_LIMITS, Limits
 from fingerprint.results import Match
-from fingerprint.views.families import AMONG_VIEWS
-from fingerprint.views.hashing import families_of, hash_views, picture_of
-from fingerprint.views.search import match_picture, radii_of
+from fingerprint.views.families import AMONG_VIEWS, reference_view_names
+from fingerprint.views.hashing import hash_views, picture_of
+from fingerprint.views.search import asked_families, match_picture, radii_of
 
 if TYPE_CHECKING:
     from fingerprint.index.queries import Where
@@ -31,6 +31,9 @@ BETWEEN = "||"
 
 VIEWS = "fingerprint.views"
 """Metadata of a picture's own entry: the names of its views."""
+
+VIEW_OF = "fingerprint.view_of"
+"""Metadata of a view's entry: the picture's id. Without it an entry is no view, whatever its id."""
 
 
 class ImageIndex:
@@ -122,10 +125,13 @@ class ImageIndex:
         DecodeError, ValueError
             The source cannot be read; the id or a family's name will not do.
         """
+        if not isinstance(id, str):
+            raise TypeError(f"id: expected str, got {type(id).__name__}")
         if BETWEEN in id:
             raise ValueError(f"id: expected one without {BETWEEN!r}, got {id!r}")
-        if metadata is not None and VIEWS in metadata:
-            raise ValueError(f"metadata: {VIEWS!r} is where the names of views are kept")
+        for key in (VIEWS, VIEW_OF):
+            if metadata is not None and key in metadata:
+                raise ValueError(f"metadata: {key!r} is where the names of views are kept")
         hashes = self._hash(
             source,
             families,
@@ -137,10 +143,10 @@ class ImageIndex:
         names = [name for name in hashes if name != "identity"]
         ids = [id, *(f"{id}{BETWEEN}{name}" for name in names)]
         own: dict[str, Any] = {**(metadata or {}), VIEWS: names}
-        extras: list[Metadata] = [own, *({} for _ in names)]
+        extras: list[Metadata] = [own, *({VIEW_OF: id} for _ in names)]
         with self.index.transaction():
-            if overwrite and id in self.index:
-                self.remove(id)
+            if overwrite:
+                self.index.remove(self._entries_of(id))
             self.index.add(ids, [hashes["identity"], *(hashes[n] for n in names)], extras)
 
     def _hash(
@@ -159,14 +165,28 @@ class ImageIndex:
 
         `Index.compact` then takes them off the disk.
         """
-        self.index.remove(self.entry_ids(id))
+        with self.index.transaction():  # Nobody may add views between looking and removing.
+            self.index.remove(self.entry_ids(id))
 
     def entry_ids(self, id: str) -> list[str]:  # noqa: A002
-        """Return the ids of a picture's entries in the index: its own, then its views'."""
-        views = _views_of(self._entry(id).metadata)
-        ids = (f"{id}{BETWEEN}{name}" for name in views)
-        # Whoever removed a single view with another tool must not keep the rest from going.
-        return [id, *(one for one in ids if one in self.index)]
+        """Return the ids of a picture's entries in the index: its own, then its views'.
+
+        Also what is left of a picture whose own entry another tool removed or replaced;
+        UnknownIdError if there is nothing.
+        """
+        found = self._entries_of(id)
+        if not found:
+            self._entry(id)
+        return found
+
+    def _entries_of(self, id: str) -> list[str]:  # noqa: A002
+        if not isinstance(id, str) or BETWEEN in id:
+            return []
+        own = self._metadata(id)
+        names = dict.fromkeys([*_views_of(own), *sorted(reference_view_names())])
+        views = (f"{id}{BETWEEN}{name}" for name in names)
+        mine = [one for one in views if self._metadata(one).get(VIEW_OF) == id]
+        return [id, *mine] if id in self.index else mine
 
     def get(self, id: str) -> Entry:  # noqa: A002
         """Return a picture's own entry, or raise UnknownIdError."""
@@ -204,7 +224,7 @@ class ImageIndex:
             Each picture once; ``transform`` names the view of the query and, after
             ``of``, that of the picture: ``"uncrop_5 of crop_left_30"``.
         """
-        chosen = families_of(families, "query")
+        chosen = asked_families(families)
         reach = radii_of(chosen, self.index, radius, radii, AMONG_VIEWS)
         picture = picture_of(source, self.index.algorithm, orientation, alpha, background, limits)
         accepts = filter_of(where)
@@ -223,16 +243,14 @@ class ImageIndex:
         """Yield the pictures that entries stand for; entries that are no views, as they are."""
         known: dict[str, Metadata] = {}
         for match in found:
-            # No view's name has a bar in it, but a picture's id may end with one.
-            name, bars, view = match.id.rpartition(BETWEEN)
-            if bars and name not in known:
-                known[name] = self._metadata(name)
-            if bars and view in _views_of(known[name]):
-                how, metadata = f"{match.transform} of {view}", known[name]
-            elif match.id in self.index:  # Else it was removed meanwhile.
-                name, how, metadata = match.id, match.transform, match.metadata
-            else:
-                continue
+            name, how, metadata = match.id, match.transform, match.metadata
+            if VIEW_OF in metadata:
+                name, view = str(metadata[VIEW_OF]), match.id.rpartition(BETWEEN)[2]
+                if name not in known:
+                    known[name] = self._metadata(name)
+                if view not in _views_of(known[name]):
+                    continue  # Its picture was removed or replaced.
+                how, metadata = f"{how} of {view}", known[name]
             metadata = _without_views(metadata)
             if accepts is None or accepts(metadata):
                 yield replace(match, id=name, transform=how, metadata=metadata)
@@ -278,4 +296,4 @@ def _views_of(metadata: Metadata) -> list[str]:
 
 
 def _without_views(metadata: Metadata) -> dict[str, Any]:
-    return {key: value for key, value in metadata.items() if key != VIEWS}
+    return {key: value for key, value in metadata.items() if key not in (VIEWS, VIEW_OF)}

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Picture"]
 
+DRAWN_FROM_PX = 512
+"""Longest sides of what views are drawn from, each way for itself."""
+
 MIRRORED = DIHEDRAL_NAMES.index("flip_y")
 
 
@@ -81,10 +84,22 @@ class Picture:
             for k in positions
         ]
 
+    @cached_property
+    def _shrunk(self) -> U8:
+        """The picture, small enough to be drawn many times."""
+        import cv2
+
+        h, w = self.pixels.shape[:2]
+        size = (min(w, DRAWN_FROM_PX), min(h, DRAWN_FROM_PX))
+        if size == (w, h):
+            return self.pixels
+        small = cv2.resize(self.pixels, size, interpolation=cv2.INTER_AREA)
+        return np.ascontiguousarray(small, np.uint8)
+
     def _hash_drawn(self, placements: Sequence[Placement], mirrored: bool) -> list[Hash]:
         hashes = []
         for placement in placements:
-            drawn = render(self.pixels, placement)
+            drawn = render(self._shrunk, placement)
             hashes.append(self.algorithm.hash_pixels(drawn))
             if mirrored:
                 hashes.append(self.algorithm.hash_pixels(np.ascontiguousarray(drawn[:, ::-1])))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["render"]
 
-MOST_PX = 4096
+MOST_PX = 512
 """Longest side of a drawn view; larger ones are drawn smaller."""
 
 

@@ -85,10 +85,20 @@ def match_image(
     UnsupportedOperationError, CorruptIndexError
         As for `Index.within`.
     """
-    chosen = families_of(families, "query")
+    if not isinstance(index, Index):
+        raise TypeError(f"index: expected an open Index, got {type(index).__name__}")
+    chosen = asked_families(families)
     reach = radii_of(chosen, index, radius, radii)
     picture = picture_of(source, index.algorithm, orientation, alpha, background, limits)
     return match_picture(index, picture, chosen, reach, thorough=thorough, where=where)
+
+
+def asked_families(names: Iterable[str] | None) -> list[ViewFamily]:
+    """Return families of query views; ValueError when there is none to ask."""
+    chosen = families_of(names, "query")
+    if not chosen:
+        raise ValueError("families: expected at least one, got none")
+    return chosen
 
 
 def radii_of(

@@ -240,7 +240,8 @@ class SegmentIndex:
 
         `Index.compact` then takes them off the disk.
         """
-        self.index.remove(self.entry_ids(id))
+        with self.index.transaction():  # Nobody may add segments between looking and removing.
+            self.index.remove(self.entry_ids(id))
 
     def entry_ids(self, id: str) -> list[str]:  # noqa: A002
         """Return the ids of a picture's entries in the index, or raise UnknownIdError."""

@@ -27,7 +27,7 @@ from fingerprint.cli.index.options import (
     view_ids,
     without_fidelity,
 )
-from fingerprint.views.image_index import BETWEEN, VIEWS
+from fingerprint.views.image_index import BETWEEN, VIEW_OF, VIEWS
 
 __all__ = ["add", "create"]
 
@@ -70,7 +70,7 @@ def create(index_path: Path, algorithm: str, backend: str, bits: int | None) -> 
 @click.option(
     "--views",
     is_flag=True,
-    help="Also store views of each picture, some 30 hashes: found when a large part is cut off.",
+    help="Also store views of each picture, some 45 hashes: found when a large part is cut off.",
 )
 @key_value_option("--metadata", "Stored with each picture.")
 def add(
@@ -169,6 +169,10 @@ class _Adder:
             elif self._skip and picture in self._index:
                 self._n_skipped += 1
                 tick()
+            elif self._is_a_view(picture):
+                error = fp.DecodeError(picture, "its name is that of a stored picture's view")
+                self._fail(fp.Failure(picture, error))
+                tick()
             elif not is_utf8(picture):
                 error = fp.DecodeError(picture, "its name is not UTF-8: no id for an index")
                 self._fail(fp.Failure(picture, error))
@@ -176,6 +180,9 @@ class _Adder:
             else:
                 self._asked.add(picture)
                 yield picture
+
+    def _is_a_view(self, name: str) -> bool:
+        return BETWEEN in name and name in self._index and VIEW_OF in self._index.get(name).metadata
 
     def _take(self, result: fp.HashedImage | fp.Failure) -> None:
         if isinstance(result, fp.Failure):

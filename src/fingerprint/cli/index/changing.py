@@ -45,16 +45,19 @@ def remove(
     for path in lists:
         wanted.update(dict.fromkeys(_read_ids(path)))
     with fp.Index.open(index_path, maintenance="manual") as index:
-        missing = [one for one in wanted if one not in index]
+        # Views may have outlived a picture that another tool removed.
+        missing = [one for one in wanted if one not in index and not view_ids(index, [one])]
         if missing and not missing_ok:
             raise click.ClickException(
                 f"{len(missing)} of {len(wanted)} ids are not in the index, nothing was removed: "
                 f"{few(missing)}"
             )
         absent = set(missing)
-        present = [one for one in wanted if one not in absent]
-        views = [one for one in view_ids(index, present) if one not in wanted]
-        index.remove([*present, *views])
+        asked = [one for one in wanted if one not in absent]
+        with index.transaction():
+            present = [one for one in asked if one in index]
+            views = [one for one in view_ids(index, asked) if one not in wanted]
+            index.remove([*present, *views])
         passed = f", {len(missing)} were not there" if missing else ""
         also = f" and {len(views)} views of theirs" if views else ""
         click.echo(f"removed {len(present)} entries{also}{passed}; {len(index)} now")

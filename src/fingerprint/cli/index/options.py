@@ -99,8 +99,13 @@ def segments_text(n: int) -> str:
 def view_ids(index: fp.Index, ids: Iterable[str]) -> list[str]:
     """Return the ids of the views that are stored with pictures, of those that are there."""
     pictures = fp.ImageIndex.over(index)
-    known = (one for one in ids if one in pictures)
-    return [view for one in known for view in pictures.entry_ids(one)[1:]]
+    found: list[str] = []
+    for one in ids:
+        try:
+            found += [entry for entry in pictures.entry_ids(one) if entry != one]
+        except fp.UnknownIdError:
+            continue
+    return found
 
 
 def without_fidelity(options: dict[str, Any]) -> dict[str, Any]:
