@@ -41,8 +41,9 @@ class Match:
         The lower of the two hashes' qualities, 0 to 100; None when neither is
         known. Distances between low-quality hashes mean little.
     transform : str
-        Which view of the query found it: ``"identity"``, or one of
-        `fingerprint.DIHEDRAL_NAMES`.
+        Which view of the query found it: ``"identity"``, one of
+        `fingerprint.DIHEDRAL_NAMES`, or a name of `fingerprint.hash_views`; after
+        ``of``, the view of the reference (`fingerprint.ImageIndex`).
     metadata : mapping
         What was stored with the reference.
     probability : float or None

@@ -34,9 +34,12 @@ reviewers confirmed, by uploads); ten times the prior is ten times the odds."""
 FARTHEST = 1e5
 """A tail is not followed farther than so many times below 3/N, the rate that N pairs can show."""
 
-SAME_DOMAIN_SHARE = 0.1
+SAME_DOMAIN_SHARE = 0.01
 """Share of the entries of a database that are taken to be of the query's own domain, when
 probabilities are asked and nothing else is said: an assumption, too."""
+
+LARGEST = 10**15
+"""Most hashes, queries or views that anything is asked for."""
 
 WIDEST_INTERVAL = 0.2
 """A radius is refused when its 95 % interval is wider than this share of the bits."""
@@ -110,7 +113,7 @@ class Calibration:
 
     @property
     def usual_mixture(self) -> dict[str, float]:
-        """One entry in ten of the query's domain, the others diverse, where both were measured."""
+        """One entry in a hundred of the query's domain, the rest diverse, if both were measured."""
         if {SAME_DOMAIN, DIVERSE} <= set(self.strata):
             return {SAME_DOMAIN: SAME_DOMAIN_SHARE, DIVERSE: 1 - SAME_DOMAIN_SHARE}
         return {self.careful_stratum: 1.0}
@@ -128,6 +131,8 @@ class Calibration:
             One of `strata`, or several with their shares in the database, such as
             ``{"same-domain": 0.1, "diverse": 0.9}``; `careful_stratum` by default.
         """
+        if not isinstance(radius, int | np.integer):
+            raise TypeError(f"radius: expected whole bits, got {type(radius).__name__}")
         if not 0 <= radius <= self.bits:
             raise ValueError(f"radius: expected 0 to {self.bits} bits, got {radius}")
         shares = self._shares(stratum)
@@ -253,6 +258,8 @@ class Calibration:
         CalibrationRangeError
             The quality is low, and low qualities were not measured.
         """
+        if not isinstance(distance, int | np.integer):
+            raise TypeError(f"distance: expected whole bits, got {type(distance).__name__}")
         if not 0 <= distance <= self.bits:
             raise ValueError(f"distance: expected 0 to {self.bits} bits, got {distance}")
         if quality is not None and not 0 <= quality <= 100:
@@ -400,5 +407,9 @@ class Calibration:
 
 
 def _at_least_one(name: str, number: int) -> None:
+    if not isinstance(number, int | np.integer):
+        raise TypeError(f"{name}: expected a whole number, got {type(number).__name__}")
+    if number > LARGEST:
+        raise ValueError(f"{name}: expected at most {LARGEST:,}, got more")
     if number < 1:
         raise ValueError(f"{name}: expected at least 1, got {number}")

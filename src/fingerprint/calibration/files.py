@@ -54,11 +54,20 @@ def read(text: str | bytes, kind: type[Calibration]) -> Calibration:
     if content.get("version") != VERSION:
         raise CalibrationFormatError(f"version: expected {VERSION}, got {content.get('version')!r}")
     digest = content.pop("digest", None)
-    if digest != _digest(content):
-        raise CalibrationFormatError("digest: it does not match the content: damaged or edited")
     try:
+        if digest != _digest(content):
+            raise CalibrationFormatError("digest: it does not match the content: damaged or edited")
         return _calibration(content, kind)
-    except (KeyError, TypeError, OverflowError) as error:
+    except CalibrationFormatError:
+        raise
+    except (
+        KeyError,
+        TypeError,
+        AttributeError,
+        ValueError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         raise CalibrationFormatError(f"a part is missing or of a wrong kind: {error}") from error
 
 

@@ -10,7 +10,7 @@ import click
 from rich.table import Table
 
 from fingerprint.calibration import Calibration, CalibrationRangeError
-from fingerprint.cli.common import algorithm_option, console, counted, errors, share_bar
+from fingerprint.cli.common import algorithm_option, console, counted, errors, share_bar, shown
 
 __all__ = ["command"]
 
@@ -200,14 +200,14 @@ def _print(
         soft_wrap=True,
     )
     errors.print(
-        f"{calibration.made_from}, {calibration.made_on}: "
+        f"{shown(calibration.made_from)}, {shown(calibration.made_on)}: "
         f"{counted(calibration.pictures, 'picture')} compared, {calibration.set_aside} set "
         f"aside as near-duplicates, {calibration.unreadable} unreadable",
         markup=False,
         soft_wrap=True,
     )
     for note in calibration.notes:
-        errors.print(note, markup=False, soft_wrap=True)
+        errors.print(shown(note), markup=False, soft_wrap=True)
 
 
 def _written(cell: dict[str, Any]) -> str:

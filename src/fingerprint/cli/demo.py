@@ -226,8 +226,8 @@ def _print_summary(lookups: list[_Lookup], innocents: list[_Lookup]) -> None:
         f"{median(x.search_ms for x in lookups):.3f} ms to look up"
     )
     console.print(
-        "What plain PDQ misses here (crops, small rotations) it misses everywhere: "
-        "see the README on what it is not for."
+        "What plain PDQ misses here (crops, small rotations) views find: fp.match_image, "
+        '`fingerprint index search --views`; see the README, "What survives editing".'
     )
 
 

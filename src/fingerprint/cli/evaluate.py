@@ -63,7 +63,8 @@ def _parsed_radii(
     default=("pdq",),
     show_default=True,
     metavar="NAME",
-    help="Of `fingerprint algorithms`, or a peer's, such as imagehash.phash:16; may be repeated.",
+    help="Of `fingerprint algorithms`; with views, pdq+views and pdq+reference-views; or a "
+    "peer's, such as imagehash.phash:16. May be repeated.",
 )
 @click.option(
     "-e",
@@ -91,7 +92,12 @@ def _parsed_radii(
     show_default=True,
     help="Look at the largest radius with this share of false pairs; may be repeated.",
 )
-@click.option("--peers/--no-peers", default=True, help="Beside other packages; they take part.")
+@click.option(
+    "--peers/--no-peers",
+    default=False,
+    show_default=True,
+    help="Beside imagehash and pdqhash, where installed: slower.",
+)
 @click.option(
     "--half",
     type=click.Choice(["all", "tune", "report"]),

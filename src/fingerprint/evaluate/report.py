@@ -295,7 +295,7 @@ class RobustnessReport:
         """
         try:
             data = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"report: expected JSON, got {redacted(error)}") from None
         if not isinstance(data, dict) or data.get("format") != FORMAT:
             raise ValueError(f"report: expected a {FORMAT}")

@@ -35,7 +35,8 @@ __all__ = ["html_page"]
 _STYLE = """
 body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:1180px;padding:0 1rem;
 color:#1c1e21}h1{font-size:1.5rem;margin-bottom:.2rem}h2{font-size:1.15rem;margin:2.2rem 0 .4rem}
-p,li{max-width:78ch}table{border-collapse:collapse;margin:.6rem 0;font-size:13px}
+p,li{max-width:78ch}table{border-collapse:collapse;margin:.6rem 0;font-size:13px;display:block;
+overflow-x:auto;max-width:100%}
 th,td{padding:.22rem .55rem;text-align:right;white-space:nowrap}
 th{border-bottom:1px solid #d9dde3;vertical-align:bottom}
 th:first-child,td:first-child,td.words,th.words{text-align:left}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fingerprint.errors import HashFormatError
+from fingerprint.hash_arrays import read_only
 from fingerprint.typing import F32, U8
 
 __all__ = ["DESCRIPTOR_NBYTES", "METHOD", "PLAIN", "VERSION", "LocalFeatures"]
@@ -25,7 +26,7 @@ _MAGIC = b"FPLF"
 _FORMAT = 1
 _HEAD = struct.Struct("<4sHHIIIB11s")
 _CHECKSUM_NBYTES = 16
-_MOST_KEYPOINTS = 100_000
+_MOST_KEYPOINTS = 10_000
 _LARGEST_SIDE_PX = 1 << 28
 _HAS_MIRRORED = 1
 _COLUMNS = 4
@@ -80,18 +81,22 @@ class LocalFeatures:
         if self.mirrored is not None:
             _check_column("mirrored", self.mirrored, np.uint8, shape)
         for name in ("width_px", "height_px"):
+            if not isinstance(getattr(self, name), int):
+                raise TypeError(f"{name}: expected a whole number of pixels")
             if not 1 <= getattr(self, name) <= _LARGEST_SIDE_PX:
                 raise ValueError(f"{name}: expected 1 to 2^28, got {getattr(self, name)}")
         if len(self.keypoints) > _MOST_KEYPOINTS:
             raise ValueError(
                 f"keypoints: expected at most {_MOST_KEYPOINTS:,}, got {len(self.keypoints):,}"
             )
+        if self.version != VERSION:
+            raise ValueError(f"version: expected {VERSION}, got {self.version!r}")
         if self.method != METHOD:
             raise ValueError(f"method: expected {METHOD!r}, got {self.method[:20]!r}")
         _check_values(self.keypoints, self.width_px, self.height_px)
-        for array in (self.keypoints, self.descriptors, self.plainness, self.mirrored):
-            if array is not None:
-                array.setflags(write=False)
+        for name in ("keypoints", "descriptors", "plainness", "mirrored"):
+            if getattr(self, name) is not None:  # A view: the caller's own stay writable.
+                object.__setattr__(self, name, read_only(getattr(self, name)))
 
     def __len__(self) -> int:
         return len(self.keypoints)
@@ -130,6 +135,8 @@ class LocalFeatures:
         HashFormatError
             These bytes are not local features, are damaged, or of an unknown version.
         """
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise TypeError(f"data: expected bytes, got {type(data).__name__}")
         data = bytes(data)
         if len(data) < _HEAD.size + _CHECKSUM_NBYTES or data[:4] != _MAGIC:
             raise HashFormatError("local features: expected a header with FPLF, got other bytes")

@@ -99,7 +99,7 @@ def check_robust(
     """
     if not 0 < quantile <= 1:
         raise ValueError(f"quantile: expected more than 0 up to 1, got {quantile}")
-    if max_bits < 0:
+    if not max_bits >= 0:  # Nor nan, which nothing is more than.
         raise ValueError(f"max_bits: expected 0 or more, got {max_bits}")
     name, compute = _hashing(algorithm)
     what, change = _change(transform, strength)

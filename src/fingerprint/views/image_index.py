@@ -102,7 +102,7 @@ class ImageIndex:
         background: tuple[int, int, int] = media.WHITE,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        """Add a picture and its views in one commit.
+        """Add a picture and its views in one commit; not within `Index.transaction`.
 
         Parameters
         ----------

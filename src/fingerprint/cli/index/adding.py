@@ -92,8 +92,9 @@ def add(
 
     Exit status 2 when a picture could not be read; the others are added.
     """
-    if VIEWS in metadata:
-        raise click.UsageError(f"--metadata: {VIEWS!r} is where the names of views are kept")
+    for key in (VIEWS, VIEW_OF):
+        if key in metadata:
+            raise click.UsageError(f"--metadata: {key!r} is where the names of views are kept")
     if views:
         options = without_fidelity(options)
 
@@ -123,6 +124,8 @@ def _refuse_known(index: fp.Index, pictures: Iterable[str]) -> None:
 
 class _Adder:
     """Pictures on their way into an index, in batches."""
+
+    _kept = ""
 
     def __init__(self, index: fp.Index, metadata: dict[str, Any], *, skip: bool) -> None:
         self.n_failed = 0
@@ -157,7 +160,7 @@ class _Adder:
 
     def tell(self) -> None:
         """Say what was done."""
-        skipped = f", {self._n_skipped} were there already" if self._n_skipped else ""
+        skipped = f", {self._n_skipped} were there already{self._kept}" if self._n_skipped else ""
         n = len(self._index)
         click.echo(f"added {self._n_added} pictures{skipped}; {n} entries now")
         report_failures(self._failures, self.n_failed)
@@ -213,6 +216,8 @@ class _Adder:
 
 class _ViewAdder(_Adder):
     """Pictures on their way into an index with their views, one by one."""
+
+    _kept = " and stay as they are (--existing replace stores their views)"
 
     def _add_all(
         self, pictures: Iterator[str], options: dict[str, Any], tick: Callable[[], object]

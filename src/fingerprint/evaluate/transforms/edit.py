@@ -153,13 +153,17 @@ def _file_bytes(pixels: U8, kind: str, quality: int) -> bytes:
 
 
 def _known(name: str) -> Transform:
+    if name in CHAINS:
+        raise ValueError(f"edit: {name!r} is a chain: it stands alone, not among steps")
     try:
         return transforms(name)
     except KeyError:
         known = (*transform_names(), *CHAINS)
-        near = difflib.get_close_matches(name, known, 1)
+        near = difflib.get_close_matches(name[:40], known, 1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
-        raise ValueError(f"edit: got {name!r}{hint}, expected one of {', '.join(known)}") from None
+        raise ValueError(
+            f"edit: got {name[:40]!r}{hint}, expected one of {', '.join(known)}"
+        ) from None
 
 
 def _read(step: str) -> tuple[str, float]:
