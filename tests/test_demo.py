@@ -53,6 +53,8 @@ def test_demo_on_public_domain_photographs(
     out = capsys.readouterr().out
     found = int(out.split(" of 60 edited copies found")[0].split()[-1])
     assert 45 <= found <= 55
+    with_views = int(out.split("with views ")[1].split(";")[0])
+    assert with_views >= 57
     assert "0 of 4 pictures that are not in the index matched" in out
 
 

@@ -61,12 +61,17 @@ class _Lookup:
     picture: U8
     distance: int
     found: fp.Match | None
+    by_views: fp.Match | None
     hash_ms: float
     search_ms: float
 
     @property
     def right(self) -> bool:
         return self.found is not None and self.found.id == self.original
+
+    @property
+    def right_by_views(self) -> bool:
+        return self.by_views is not None and self.by_views.id == self.original
 
 
 @click.command()
@@ -172,12 +177,14 @@ def _look_up(
         distance = nearest[0].distance
     else:
         distance = min(original - view for view in views.values())
+    by_views = [] if matches else fp.match_image(index, picture)
     return _Lookup(
         name,
         edit,
         picture,
         distance,
         matches[0] if matches else None,
+        by_views[0] if by_views else None,
         1e3 * (hashed - start),
         1e3 * (done - hashed),
     )
@@ -205,6 +212,8 @@ def _print_lookups(lookups: list[_Lookup]) -> None:
 
 
 def _found_text(lookup: _Lookup) -> str:
+    if lookup.found is None and lookup.right_by_views and lookup.by_views is not None:
+        return f"[green]by a view: {lookup.by_views.transform}[/green]"
     if lookup.found is None:
         return "[red]no[/red]"
     if not lookup.right:
@@ -215,9 +224,10 @@ def _found_text(lookup: _Lookup) -> str:
 
 def _print_summary(lookups: list[_Lookup], innocents: list[_Lookup]) -> None:
     right = sum(lookup.right for lookup in lookups)
-    wrong = sum(lookup.found is not None for lookup in innocents)
+    with_views = right + sum(lookup.right_by_views for lookup in lookups if not lookup.right)
+    wrong = sum((lookup.found or lookup.by_views) is not None for lookup in innocents)
     console.print(
-        f"{right} of {len(lookups)} edited copies found; "
+        f"{right} of {len(lookups)} edited copies found; with views {with_views}; "
         f"{wrong} of {len(innocents)} pictures that are not in the index matched"
         + (f" (nearest: {min(i.distance for i in innocents)} bits)" if innocents else "")
     )
@@ -243,7 +253,7 @@ def _write_report(
         rows.append(Row("not in the index", tuple(_tile(x) for x in innocents[:13])))
     title = "Edited copies looked up in an index of PDQ hashes"
     note = (
-        "Green: found at or below 31 of 256 bits, or rightly not found. Red: missed. "
+        "Green: found at or below 31 of 256 bits or by a view, or rightly not found. Red: missed. "
         "The report holds small copies of the pictures; the index holds none."
     )
     write_png(folder / "report.png", title, rows)
@@ -252,11 +262,13 @@ def _write_report(
 
 def _tile(lookup: _Lookup) -> Tile:
     if lookup.edit == "not in the index":
-        good = lookup.found is None
+        good = (lookup.found or lookup.by_views) is None
         verdict = f"{lookup.distance} bits: " + ("no match" if good else "MATCHED")
         lines = (Path(lookup.original).name, verdict)
     else:
-        good = lookup.right
-        verdict = f"{lookup.distance} bits: " + ("found" if good else "not found")
+        good = lookup.right or lookup.right_by_views
+        verdict = f"{lookup.distance} bits: " + ("found" if lookup.right else "not found")
+        if lookup.by_views is not None and not lookup.right:
+            verdict = f"{lookup.by_views.distance} bits: {lookup.by_views.transform}"
         lines = (lookup.edit, verdict)
     return Tile(thumbnail(lookup.picture), lines, "good" if good else "bad")
