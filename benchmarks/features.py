@@ -39,7 +39,6 @@ RESULTS = Path(__file__).parent / "results"
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 LARGEST_PX = 1600
 SAME_PICTURE_BITS = 64
-EDITED_PAIRS = 10_000
 TEMPLATE_SHARE = 25
 OTHERS = 14
 
@@ -336,21 +335,22 @@ def _table(
 
 @click.command()
 @click.option("--half", type=click.Choice(["tune", "report", "all"]), default="report")
-@click.option("--limit", default=300, help="Photographs; a quarter for all settings but the first.")
-@click.option("--edited", default=120, help="Photographs that are edited, too; then a half.")
+@click.option("--limit", default=200, help="Photographs; a quarter for all settings but the first.")
+@click.option("--edited", default=80, help="Photographs that are edited, too; then a half.")
+@click.option("--pairs", default=5000, help="Edited queries and other pictures; then a quarter.")
 @click.option(
     "--features",
     default="3000/1000,500/500,1000/1000,2000/2000,3000/2000",
     help="Settings: keypoints of query / reference.",
 )
 @click.option("--out", type=click.Path(path_type=Path), default=RESULTS)
-def main(half: str, limit: int, edited: int, features: str, out: Path) -> None:
+def main(half: str, limit: int, edited: int, pairs: int, features: str, out: Path) -> None:
     """Measure and write the tables."""
     results = []
     for number, text in enumerate(features.split(",")):
         query, reference = map(int, text.split("/"))
         small = 1 if number == 0 else 4  # The first setting is measured on more.
-        many = limit // small, min(edited // min(2, small), limit // small), EDITED_PAIRS // small
+        many = limit // small, min(edited // min(2, small), limit // small), pairs // small
         results.append(measure(half, *many, Budget(query, reference)))
         record = {"half": half, "opencv": cv2.__version__, "results": results}
         (out / "features.json").write_text(json.dumps(record, indent=1) + "\n")

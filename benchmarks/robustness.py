@@ -122,11 +122,13 @@ def _write(report: RobustnessReport, out: Path, n_stored: int) -> None:
     words = [
         "# Robustness",
         "",
-        f"{report.n_pictures} {source} (the report half: nothing was tuned on them; one shot of "
+        f"{report.n_pictures} {source} (the report half; one shot of "
         f"each series of one object), {len(EDITS)} edits of each, one setting for all. Beside them "
         f"{report.n_distractors} pictures of the tune half, stored with their views: {n_stored:,} "
-        "hashes. Brackets are 95 % Wilson intervals. The whole report: "
-        "[robustness/report.md](robustness/report.md), and robustness/report.html.",
+        "hashes. Brackets are 95 % Wilson intervals. Views were tuned on the tune half; after "
+        "a look at this half the grid of stored crops was made denser and two radii smaller (the "
+        "sides', and all of them among stored views), again on the tune half. The whole report: "
+        "[robustness/report.md](robustness/report.md).",
         "",
         *table_of_targets(report),
         "",

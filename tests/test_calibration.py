@@ -105,7 +105,7 @@ def test_strata_mix_by_their_shares(small: Calibration) -> None:
     same, diverse = (small.false_positive_rate(7, stratum=s) for s in shares)
     assert mixed.value == pytest.approx(0.25 * same.value + 0.75 * diverse.value)
     assert small.false_positive_rate(7) == same
-    assert small.usual_mixture == {"same-domain": 0.1, "diverse": 0.9}
+    assert small.usual_mixture == {"same-domain": 0.01, "diverse": 0.99}
     assert small.probability(5) == small.probability(5, 1, 80, stratum=small.usual_mixture)
 
 

@@ -118,7 +118,8 @@ def test_pictures_are_added_with_views(run: Run, index: Path, pictures: Path) ->
     status, out, _ = run("index", "add", index, pictures, "--views")
     assert (status, out) == (
         0,
-        f"added 0 pictures, 3 were there already; {len(known)} entries now\n",
+        "added 0 pictures, 3 were there already and stay as they are "
+        f"(--existing replace stores their views); {len(known)} entries now\n",
     )
     for how in ("replace", "skip"):
         options = ("--views", "--existing", how, "--metadata", "list=b")

@@ -207,7 +207,7 @@ def test_what_lies_beyond_is_continued_and_fades_to_the_mean() -> None:
     row = drawn[50].astype(int)
     np.testing.assert_array_equal(row[75:175], halves[50])
     for px in (1, 5, 20, 75):
-        faded = 50 * math.exp(-px / 100 / FADING)
+        faded = 50 * math.exp(-(px - 0.5) / 100 / FADING)  # From the edge of the last pixel.
         assert abs(row[75 - px] - (150 - faded)) <= 0.5
         assert abs(row[174 + px] - (150 + faded)) <= 0.5
 

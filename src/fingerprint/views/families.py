@@ -221,7 +221,7 @@ _QUERY = (
     ViewFamily("uncropped", 3, 47, "cropped all round or on opposite sides", _padded),
     ViewFamily("sides", 3, 39, "cropped on one side", _sides),
     ViewFamily("turned", 3, 39, "turned by up to 11 degrees on the same canvas", _turned),
-    ViewFamily("larger", 3, 43, "turned by up to 11 degrees on a larger canvas", _turned_in_larger),
+    ViewFamily("larger", 3, 39, "turned by up to 11 degrees on a larger canvas", _turned_in_larger),
     ViewFamily("cut", 3, 43, "a frame that was not seen, a photograph of a screen", _cut),
 )
 _REFERENCE = (

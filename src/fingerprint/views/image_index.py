@@ -163,7 +163,8 @@ class ImageIndex:
     def remove(self, id: str) -> None:  # noqa: A002
         """Remove a picture and all of its views in one commit; UnknownIdError if it is not there.
 
-        `Index.compact` then takes them off the disk.
+        `Index.compact` then takes them off the disk. Within `Index.transaction` remove
+        `entry_ids` from the index instead.
         """
         with self.index.transaction():  # Nobody may add views between looking and removing.
             self.index.remove(self.entry_ids(id))

@@ -238,10 +238,10 @@ class SegmentIndex:
     def remove(self, id: str) -> None:  # noqa: A002
         """Remove a picture's segments in one commit; UnknownIdError if it is not there.
 
-        `Index.compact` then takes them off the disk.
+        `Index.compact` then takes them off the disk. Where another thread may overwrite the
+        picture meanwhile, do it within `Index.transaction`.
         """
-        with self.index.transaction():  # Nobody may add segments between looking and removing.
-            self.index.remove(self.entry_ids(id))
+        self.index.remove(self.entry_ids(id))
 
     def entry_ids(self, id: str) -> list[str]:  # noqa: A002
         """Return the ids of a picture's entries in the index, or raise UnknownIdError."""
