@@ -229,7 +229,8 @@ def _print_summary(lookups: list[_Lookup], innocents: list[_Lookup]) -> None:
     console.print(
         f"{right} of {len(lookups)} edited copies found; with views {with_views}; "
         f"{wrong} of {len(innocents)} pictures that are not in the index matched"
-        + (f" (nearest: {min(i.distance for i in innocents)} bits)" if innocents else "")
+        + (f" (nearest: {min(i.distance for i in innocents)} bits)" if innocents else ""),
+        soft_wrap=True,
     )
     console.print(
         f"median {median(x.hash_ms for x in lookups):.2f} ms to hash in eight positions, "
