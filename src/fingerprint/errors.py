@@ -13,6 +13,19 @@
     ├ IndexFormatError(ValueError)
     │ └ CorruptIndexError
     ├ IndexLockedError
+    ├ ListFormatError(ValueError)
+    ├ ListRefusedError
+    ├ BundleError
+    │ ├ BundleSignatureError
+    │ ├ BundleTamperedError
+    │ ├ BundleExpiredError
+    │ └ BundleRollbackError
+    ├ ExchangeError
+    │ ├ ExchangeAuthError
+    │ ├ ExchangeProtocolError
+    │ └ CheckpointExpiredError
+    ├ PolicyError(ValueError)
+    ├ AuditError
     ├ UnsupportedOperationError(NotImplementedError)
     └ MissingExtraError(ImportError)
 
@@ -26,18 +39,31 @@ import re
 from collections.abc import Iterable
 
 __all__ = [
+    "AuditError",
+    "BundleError",
+    "BundleExpiredError",
+    "BundleRollbackError",
+    "BundleSignatureError",
+    "BundleTamperedError",
+    "CheckpointExpiredError",
     "CorruptIndexError",
     "DecodeError",
     "DuplicateIdError",
+    "ExchangeAuthError",
+    "ExchangeError",
+    "ExchangeProtocolError",
     "FingerprintError",
     "HashFormatError",
     "IncompatibleHashError",
     "IndexFormatError",
     "IndexLockedError",
     "LimitExceededError",
+    "ListFormatError",
+    "ListRefusedError",
     "LowQualityWarning",
     "MaintenanceWarning",
     "MissingExtraError",
+    "PolicyError",
     "SparseSamplingWarning",
     "TruncatedSearchWarning",
     "UnknownAlgorithmError",
@@ -208,6 +234,77 @@ class IndexLockedError(FingerprintError):
 
     def __reduce__(self) -> tuple[type, tuple[object, ...]]:
         return type(self), (self.path, self.detail)
+
+
+class ListFormatError(FingerprintError, ValueError):
+    """A hash list, or something in it, cannot be read.
+
+    Attributes
+    ----------
+    source : str
+        What was read: a path, or a short description.
+    line : int or None
+        The line or entry, counted from 1; None when it is the whole.
+    reason : str
+        What was expected.
+    """
+
+    def __init__(self, source: str, reason: str, line: int | None = None) -> None:
+        self.source = source
+        self.reason = reason = redacted(reason)
+        self.line = line
+        super().__init__(f"{source}{'' if line is None else f':{line}'}: {reason}")
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        return type(self), (self.source, self.reason, self.line)
+
+
+class ListRefusedError(_RedactedError):
+    """Changes of a hash list that are more likely a fault than meant; nothing was changed."""
+
+
+class BundleError(_RedactedError):
+    """A signed bundle that must not be used; nothing of it was read into a list."""
+
+
+class BundleSignatureError(BundleError):
+    """Its signature is not one of a trusted key."""
+
+
+class BundleTamperedError(BundleError):
+    """Its content is not what was signed."""
+
+
+class BundleExpiredError(BundleError):
+    """It was to be used until a time that is past."""
+
+
+class BundleRollbackError(BundleError):
+    """It is older than what the list holds, or does not follow it."""
+
+
+class ExchangeError(_RedactedError):
+    """A hash exchange did not answer as it should; the list is as it was."""
+
+
+class ExchangeAuthError(ExchangeError):
+    """It does not accept the credentials."""
+
+
+class ExchangeProtocolError(ExchangeError):
+    """Its answer is not what is documented."""
+
+
+class CheckpointExpiredError(ExchangeError):
+    """Retractions since the checkpoint are no longer served: everything must be fetched anew."""
+
+
+class PolicyError(_RedactedError, ValueError):
+    """A screening policy that cannot be followed."""
+
+
+class AuditError(_RedactedError):
+    """An audit log that was changed, or cannot be written."""
 
 
 class UnsupportedOperationError(_RedactedError, NotImplementedError):
