@@ -30,6 +30,7 @@ from tests import naive
 
 EXACT = ("linear", "faiss-flat")
 OPTIONS: dict[str, list[dict[str, Any]]] = {
+    "equal": [{}],
     "linear": [{}],
     "mih": [{}, {"radius": 3, "workers": 1}],
     "faiss-flat": [{}],

@@ -243,10 +243,17 @@ class Index(Searchable):
             change.discard(batch.ids, missing_ok=True)
             change.insert(batch)
 
-    def remove(self, ids: str | Iterable[str]) -> None:
+    def remove(self, ids: str | Iterable[str], *, missing_ok: bool = False) -> None:
         """Remove one entry, or many in one go: all of them or, on an error, none.
 
         Searches stop finding them at once; `compact` takes them off the disk.
+
+        Parameters
+        ----------
+        ids : str or iterable of str
+            Which entries.
+        missing_ok : bool
+            Pass over ids that are not in the index.
 
         Raises
         ------
@@ -258,7 +265,7 @@ class Index(Searchable):
             if not isinstance(one, str) or not is_storable(one):
                 raise UnknownIdError(f"id {one!r} is not in the index")
         with self._store.change() as change:
-            change.discard(gone)
+            change.discard(gone, missing_ok=missing_ok)
 
     def transaction(self) -> AbstractContextManager[None]:
         """Make several changes one: all of them at the end, or none on an exception.

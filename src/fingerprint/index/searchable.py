@@ -40,6 +40,12 @@ class Searchable:
             None if facts.backend == "auto" else build_backend(facts, facts.backend, empty)
         )
 
+    @property
+    def next_number(self) -> int:
+        """The number that the next entry gets: added without an id, it is ``#`` and this."""
+        view, _ = self._store.latest()
+        return view.state.next_seq
+
     def get(self, id: str) -> Entry:  # noqa: A002 - the field's own name
         """Return the entry with this id, or raise UnknownIdError."""
         row = self._store.find(id) if isinstance(id, str) and is_storable(id) else None

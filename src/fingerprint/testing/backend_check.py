@@ -123,7 +123,7 @@ class _BackendCheck:
     def check_ranges(self, backend: Backend) -> bool:
         limit, bits = backend.max_radius, self.hashes.bits
         supported = set()
-        for radius in sorted({0, 1, limit // 2, max(0, limit - 1), limit}):
+        for radius in sorted({0, min(1, limit), limit // 2, max(0, limit - 1), limit}):
             try:
                 found = backend.range_search(self.queries, radius)
             except UnsupportedOperationError:
