@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -21,7 +21,18 @@ if TYPE_CHECKING:
     from fingerprint.index.queries import Where
     from fingerprint.typing import ImageSource, Orientation
 
-__all__ = ["match_image", "match_picture"]
+__all__ = ["Searched", "match_image", "match_picture"]
+
+
+class Searched(Protocol):
+    """What is asked for views: an `Index`, or another's hashes that are searched like one."""
+
+    min_quality: int
+
+    def within(
+        self, query: Mapping[str, Hash], radius: int, *, where: Where | None = None
+    ) -> list[Match]:
+        """Find every entry within a distance of any of the views."""
 
 
 def match_image(
@@ -138,7 +149,7 @@ def radii_of(
 
 
 def match_picture(
-    index: Index,
+    index: Searched,
     picture: Picture,
     families: Sequence[ViewFamily],
     radii: Mapping[str, int],

@@ -1,0 +1,377 @@
+"""Applying changes to a list's tables: batch by batch, within one commit."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from fingerprint.errors import ListRefusedError
+from fingerprint.lists.content import DIGEST_NBYTES, body_of, combined, value_of
+from fingerprint.lists.records import Change, Record, Rejected, Retraction
+from fingerprint.lists.shelves import Place, Shelf, Shelves, hashes_of, places_of, places_text
+from fingerprint.lists.tables import State
+
+__all__ = ["Applier", "Tally"]
+
+BATCH = 10_000
+"""Changes that are in memory at a time."""
+
+FEW = 10
+"""Records that a snapshot may leave out without being asked whether it is whole."""
+
+KEPT_REJECTIONS = 1000
+
+_FIND = """
+SELECT id, seq, added, body, places FROM records
+WHERE source = ? AND id IN (SELECT value FROM json_each(?))
+"""
+_INSERT = "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?)"
+
+
+class _Stored(NamedTuple):
+    """A record as the tables have it."""
+
+    seq: int
+    added: int
+    body: str
+    places: bytes
+
+
+@dataclass
+class _Source:
+    """A source, and what its records add up to."""
+
+    no: int
+    name: str
+    entries: int
+    digest: int
+
+
+@dataclass
+class Tally:
+    """What was done so far."""
+
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    retracted: int = 0
+    unknown_retractions: int = 0
+    rejected: int = 0
+    rejected_hashes: int = 0
+    withheld: int = 0
+    replaced: int = 0
+    kept_rejections: list[Rejected] = field(default_factory=list)
+
+    @property
+    def changed(self) -> int:
+        """Records that are not as they were."""
+        return self.added + self.updated + self.retracted
+
+
+class Applier:
+    """Changes of one commit, on their way into the tables and onto the shelves."""
+
+    def __init__(
+        self, db: sqlite3.Connection, shelves: Shelves, state: State, at: str, by: str
+    ) -> None:
+        self._db = db
+        self._shelves = shelves
+        self._listed = shelves.listed(db)
+        self._at, self._by = at, by
+        self._version = state.version + 1
+        self._first_seq = self._next_seq = state.next_seq
+        self._entries = state.entries
+        self._sources: dict[str, _Source] = {}
+        self._begun: dict[str, Shelf] = {}
+        self._seen: bytearray | None = None
+        self._scope = ""
+        self._unidentified = 0
+        self.tally = Tally()
+
+    def snapshot_of(self, source: str) -> None:
+        """Say that the changes are all there is of a source and its parts."""
+        self._scope = source
+        self._seen = bytearray(self._first_seq // 8 + 1)
+
+    def run(self, changes: Iterable[Change], progress: object = None) -> None:
+        """Apply changes in their order."""
+        done = 0
+        batch: dict[tuple[str, str], Record | Retraction] = {}
+        for change in changes:
+            done += 1
+            if isinstance(change, Rejected):
+                self._reject(change)
+            elif isinstance(change, Record | Retraction):
+                batch.pop(change.key, None)  # The last one counts, in its own place.
+                batch[change.key] = change
+            else:
+                raise TypeError(
+                    f"changes: expected Record, Retraction or Rejected, got {type(change).__name__}"
+                )
+            if len(batch) >= BATCH:
+                self._flush(batch)
+            if callable(progress) and done % BATCH == 0:
+                progress(done)
+        self._flush(batch)
+        if callable(progress):
+            progress(done)
+
+    def retract_unseen(self, max_share: float) -> None:
+        """Retract what a snapshot did not name."""
+        if self._seen is None:
+            return
+        total = sum(one.entries for one in self._scope_sources())
+        absent = list(self._unseen())
+        if self._unidentified:
+            self.tally.withheld = len(absent)
+            return
+        if len(absent) > FEW and len(absent) > max_share * max(1, total):
+            raise ListRefusedError(
+                f"the snapshot of {self._scope!r} leaves out {len(absent):,} of {total:,} records: "
+                f"more than {max_share:.0%}, as a truncated one would; pass a larger "
+                "max_retracted_share if it is right"
+            )
+        for source, name in absent:
+            found = self._stored(source, [name])[name]
+            self._retract(source, name, found, "not in the snapshot")
+
+    def finish(self) -> State:
+        """Write what is kept in sums; the shelves hold everything afterwards."""
+        for name, shelf in self._begun.items():
+            shelf.flush(self._db)
+            self._db.execute(
+                "UPDATE shelves SET next_number = ?, records = ? WHERE type = ?",
+                (shelf.next_number, shelf.records, name),
+            )
+        for source in self._sources.values():
+            self._db.execute(
+                "UPDATE sources SET entries = ?, digest = ? WHERE no = ?",
+                (source.entries, source.digest.to_bytes(DIGEST_NBYTES), source.no),
+            )
+        version = self._version if self.tally.changed else self._version - 1
+        return State(version, self._entries, self._next_seq, 0)
+
+    def _reject(self, row: Rejected) -> None:
+        tally = self.tally
+        if row.whole:
+            tally.rejected += 1
+            self._keep_known(row)
+        else:
+            tally.rejected_hashes += 1
+        if len(tally.kept_rejections) < KEPT_REJECTIONS:
+            tally.kept_rejections.append(row)
+
+    def _keep_known(self, row: Rejected) -> None:
+        """Keep a record of which a snapshot has something that cannot be used."""
+        if self._seen is None:
+            return
+        if not row.source or not row.record_id:
+            self._unidentified += 1
+            return
+        source = self._source(row.source, create=False)
+        found = {} if source is None else self._stored(source, [row.record_id])
+        for stored in found.values():
+            self._mark(stored.seq)
+
+    def _flush(self, batch: dict[tuple[str, str], Record | Retraction]) -> None:
+        by_source: dict[str, list[Record | Retraction]] = {}
+        for change in batch.values():
+            by_source.setdefault(change.source, []).append(change)
+        for name, changes in by_source.items():
+            if self._seen is not None and not _is_within(name, self._scope):
+                raise ListRefusedError(
+                    f"a snapshot of {self._scope!r} has a record of {name!r}: expected none but "
+                    "its own and those of its parts"
+                )
+            self._apply(name, changes)
+        batch.clear()
+
+    def _apply(self, name: str, changes: list[Record | Retraction]) -> None:
+        creates = any(isinstance(change, Record) for change in changes)
+        source = self._source(name, create=creates)
+        if source is None:
+            self.tally.unknown_retractions += len(changes)
+            return
+        stored = self._stored(source, [change.record_id for change in changes])
+        rows = []
+        for change in changes:
+            old = stored.get(change.record_id)
+            if isinstance(change, Retraction):
+                self._end(source, change, old)
+                continue
+            body = body_of(change)
+            if old is not None:
+                if old.body == body:
+                    self.tally.unchanged += 1
+                    self._mark(old.seq)
+                    continue
+                if self._update(source, change, old, body):
+                    continue
+            rows.append(self._insert(source, change, body, old))
+        self._db.executemany(_INSERT, rows)
+        for shelf in self._begun.values():
+            if shelf.is_full:
+                shelf.flush(self._db)
+
+    def _end(self, source: _Source, change: Retraction, old: _Stored | None) -> None:
+        if old is None:
+            self.tally.unknown_retractions += 1
+        else:
+            self._retract(source, change.record_id, old, change.reason)
+
+    def _insert(
+        self, source: _Source, record: Record, body: str, old: _Stored | None
+    ) -> tuple[int, int, str, int, str, bytes]:
+        """Return the row of a record that is new, or has other hashes than before."""
+        added = self._version
+        if old is None:
+            self.tally.added += 1
+            source.entries += 1
+            self._entries += 1
+        else:
+            added = old.added
+            self._note(source, record.record_id, "updated", _changed_fields(old.body, body))
+            self._take_off(old)
+            source.digest = combined(
+                source.digest, taken=value_of(source.name, record.record_id, old.body)
+            )
+            self.tally.updated += 1
+            self.tally.replaced += 1
+            self._db.execute("DELETE FROM records WHERE seq = ?", (old.seq,))
+        seq, self._next_seq = self._next_seq, self._next_seq + 1
+        source.digest = combined(source.digest, value_of(source.name, record.record_id, body))
+        places = self._put_on(record, seq)
+        return seq, source.no, record.record_id, added, body, places_text(places)
+
+    def _update(self, source: _Source, record: Record, old: _Stored, body: str) -> bool:
+        """Change a record whose hashes stay as they are; return whether that was enough."""
+        before = json.loads(old.body)
+        if before["hashes"] != record.hashes or before.get("views", {}) != record.views:
+            return False
+        self._note(source, record.record_id, "updated", _changed_fields(old.body, body))
+        self._db.execute("UPDATE records SET body = ? WHERE seq = ?", (body, old.seq))
+        source.digest = combined(
+            source.digest,
+            value_of(source.name, record.record_id, body),
+            value_of(source.name, record.record_id, old.body),
+        )
+        self.tally.updated += 1
+        self.tally.replaced += 1
+        self._mark(old.seq)
+        return True
+
+    def _retract(self, source: _Source, name: str, old: _Stored, reason: str) -> None:
+        self._take_off(old)
+        self._db.execute("DELETE FROM records WHERE seq = ?", (old.seq,))
+        self._db.execute("DELETE FROM suspended WHERE source = ? AND id = ?", (source.no, name))
+        self._note(source, name, "retracted", reason, old.added)
+        source.digest = combined(source.digest, taken=value_of(source.name, name, old.body))
+        source.entries -= 1
+        self._entries -= 1
+        self.tally.retracted += 1
+
+    def _note(
+        self, source: _Source, name: str, action: str, detail: str, added: int | None = None
+    ) -> None:
+        self._db.execute(
+            "INSERT INTO events (source, id, version, at, by, action, added, detail) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (source.no, name, self._version, self._at, self._by, action, added, detail),
+        )
+
+    def _put_on(self, record: Record, seq: int) -> list[Place]:
+        places = []
+        shelved = set()
+        for kind, packed, n in hashes_of(record):
+            shelf = self._shelf(kind.name)
+            places.append(shelf.stage(packed, n, seq))
+            if kind.name not in shelved:
+                shelf.records += 1
+                shelved.add(kind.name)
+        return places
+
+    def _take_off(self, old: _Stored) -> None:
+        by_no = {no: name for name, (no, _, _, _) in self._listed.items()}
+        by_no |= {shelf.no: name for name, shelf in self._begun.items()}
+        places = places_of(old.places)
+        self._db.executemany("INSERT OR REPLACE INTO leaving VALUES (?, ?, ?)", places)
+        for no in {place.shelf for place in places}:
+            self._shelf(by_no[no]).records -= 1
+
+    def _shelf(self, name: str) -> Shelf:
+        shelf = self._begun.get(name)
+        if shelf is None:
+            shelf = self._shelves.get(self._db, name)
+            if shelf is None:
+                shelf = self._shelves.create(self._db, name)
+            else:
+                _, _, next_number, records = self._listed[name]
+                shelf.begin(next_number, records)
+            self._begun[name] = shelf
+        return shelf
+
+    def _source(self, name: str, *, create: bool) -> _Source | None:
+        found = self._sources.get(name)
+        if found is not None:
+            return found
+        row = self._db.execute(
+            "SELECT no, entries, digest FROM sources WHERE name = ?", (name,)
+        ).fetchone()
+        if row is None:
+            if not create:
+                return None
+            cursor = self._db.execute(
+                "INSERT INTO sources (name, entries, digest) VALUES (?, 0, ?)",
+                (name, bytes(DIGEST_NBYTES)),
+            )
+            row = (cursor.lastrowid, 0, bytes(DIGEST_NBYTES))
+        found = self._sources[name] = _Source(row[0], name, row[1], int.from_bytes(row[2]))
+        return found
+
+    def _scope_sources(self) -> list[_Source]:
+        names = [name for (name,) in self._db.execute("SELECT name FROM sources ORDER BY no")]
+        sources = [self._source(one, create=False) for one in names if _is_within(one, self._scope)]
+        return [one for one in sources if one is not None]
+
+    def _stored(self, source: _Source, names: list[str]) -> dict[str, _Stored]:
+        if not source.entries:
+            return {}
+        rows = self._db.execute(_FIND, (source.no, json.dumps(names)))
+        return {name: _Stored(*rest) for name, *rest in rows}
+
+    def _mark(self, seq: int) -> None:
+        if self._seen is not None and seq < self._first_seq:
+            self._seen[seq >> 3] |= 1 << (seq & 7)
+
+    def _unseen(self) -> Iterator[tuple[_Source, str]]:
+        seen = self._seen or bytearray()
+        for source in self._scope_sources():
+            rows = self._db.execute(
+                "SELECT seq, id FROM records WHERE source = ? AND seq < ?",
+                (source.no, self._first_seq),
+            )
+            for seq, name in rows:
+                if not seen[seq >> 3] >> (seq & 7) & 1:
+                    yield source, name
+
+
+def _is_within(source: str, scope: str) -> bool:
+    return source == scope or source.startswith(f"{scope}/")
+
+
+def _changed_fields(old: str, new: str) -> str:
+    """Return the names of the fields in which two bodies differ; of hashes, the types."""
+    before, after = json.loads(old), json.loads(new)
+    names = []
+    for name in sorted(before.keys() | after.keys()):
+        if before.get(name) == after.get(name):
+            continue
+        if name == "hashes":
+            was, now = before[name], after[name]
+            names += [f"hash {t}" for t in sorted(was | now) if was.get(t) != now.get(t)]
+        else:
+            names.append(name)
+    return ", ".join(names)

@@ -1,0 +1,138 @@
+"""Checking a list on disk: its tables, its digests, and that the shelves hold what they say."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from fingerprint.errors import FingerprintError
+from fingerprint.index import Index
+from fingerprint.index.connections import connect_reader
+from fingerprint.lists.content import combined, record_of, value_of
+from fingerprint.lists.hash_types import HASH_TYPES
+from fingerprint.lists.shelves import SHELVES, hashes_of, places_of
+from fingerprint.lists.tables import CATALOG, SQLITE_ERRORS, read_facts, read_state, typed_error
+from fingerprint.results import VerifyReport
+
+__all__ = ["verify"]
+
+PROBLEMS = 100
+"""That are told; there may be more."""
+
+_PAGE = 1024
+
+
+def verify(directory: Path, progress: Callable[[float], object] | None) -> VerifyReport:
+    """Compare everything with everything; see `HashList.verify`."""
+    read_facts(directory)
+    db = connect_reader(directory / CATALOG)
+    try:
+        db.execute("BEGIN")
+        return _Check(db, directory, progress).run()
+    except SQLITE_ERRORS as error:
+        raise typed_error(error, directory) from error
+    finally:
+        db.close()
+
+
+class _Check:
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        directory: Path,
+        progress: Callable[[float], object] | None,
+    ) -> None:
+        self._db = db
+        self._directory = directory
+        self._progress = progress
+        self._problems: list[str] = []
+        self._segments = 0
+        self._state = read_state(db)
+
+    def run(self) -> VerifyReport:
+        for (message,) in self._db.execute("PRAGMA integrity_check(20)"):
+            if message != "ok":
+                self._tell(f"{CATALOG}: {message}")
+        shelves = self._shelves()
+        try:
+            n = self._records(shelves)
+        finally:
+            for index in shelves.values():
+                index.close()
+        if n != self._state.entries:
+            self._tell(f"{CATALOG}: {n:,} records, but the state says {self._state.entries:,}")
+        return VerifyReport(tuple(self._problems), n, self._segments)
+
+    def _tell(self, problem: str) -> None:
+        if len(self._problems) < PROBLEMS:
+            self._problems.append(problem)
+
+    def _shelves(self) -> dict[int, Index]:
+        """Open and check all shelves."""
+        found: dict[int, Index] = {}
+        for no, name, folder in self._db.execute("SELECT no, type, folder FROM shelves"):
+            where = f"{SHELVES}/{folder}"
+            if name not in HASH_TYPES:
+                self._tell(f"{CATALOG}: a shelf of unknown type")
+                continue
+            try:
+                index = Index.open(self._directory / where, read_only=True)
+                report = index.verify()
+            except (FingerprintError, OSError) as error:
+                self._tell(f"{where}: {error}; `fingerprint list verify --rebuild` mends it")
+                continue
+            found[no] = index
+            self._segments += report.segments
+            for problem in report.problems:
+                self._tell(f"{where}: {problem}")
+        return found
+
+    def _records(self, shelves: dict[int, Index]) -> int:
+        """Compare records with their source's digest, and with what is on the shelves."""
+        done = 0
+        sources = self._db.execute("SELECT no, name, entries, digest FROM sources").fetchall()
+        for no, name, entries, digest in sources:
+            total = n = 0
+            rows = self._db.execute(
+                "SELECT id, body, places FROM records WHERE source = ? ORDER BY id", (no,)
+            )
+            while page := rows.fetchmany(_PAGE):
+                for record_id, body, places in page:
+                    total = combined(total, value_of(name, record_id, body))
+                    self._on_shelves(shelves, name, record_id, body, places)
+                n += len(page)
+                if self._progress is not None:
+                    self._progress(min(1.0, (done + n) / max(1, self._state.entries)))
+            if n != entries:
+                self._tell(f"source {name!r}: {n:,} records, but {entries:,} are counted")
+            if total != int.from_bytes(digest):
+                self._tell(f"source {name!r}: its records do not match its digest")
+            done += n
+        return done
+
+    def _on_shelves(
+        self, shelves: dict[int, Index], source: str, record_id: str, body: str, places: bytes
+    ) -> None:
+        who = f"record {record_id!r} of {source!r}"
+        try:
+            record = record_of(source, record_id, body)
+            wanted = list(hashes_of(record))
+            found = places_of(places)
+        except (FingerprintError, ValueError, TypeError, KeyError, sqlite3.Error) as error:
+            self._tell(f"{who}: {error}")
+            return
+        if [n for _, _, n in wanted] != [place.n for place in found]:
+            self._tell(f"{who}: its places on the shelves are not those of its hashes")
+            return
+        for (kind, packed, n), place in zip(wanted, found, strict=True):
+            index = shelves.get(place.shelf)
+            if index is None:
+                continue
+            nbytes = len(packed) // n
+            for i in range(n):
+                name = f"#{place.first + i}"
+                if name not in index:
+                    self._tell(f"{who}: a {kind.name} hash is missing on its shelf")
+                elif index.get(name).hash.packed != packed[i * nbytes : (i + 1) * nbytes]:
+                    self._tell(f"{who}: a {kind.name} hash on its shelf is another")

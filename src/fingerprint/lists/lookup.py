@@ -1,0 +1,239 @@
+"""Looking hashes up in a list: shelves find them, the tables say whose they are."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fingerprint.errors import UnsupportedOperationError
+from fingerprint.hash_arrays import HashArray
+from fingerprint.hashes import Hash
+from fingerprint.lists.content import record_of
+from fingerprint.lists.hash_types import HASH_TYPES, canonical_hash, hash_type
+from fingerprint.lists.reports import FrameHits, Hit
+from fingerprint.lists.shelves import packed_value, places_of
+from fingerprint.results import Match
+
+if TYPE_CHECKING:
+    from fingerprint.index.queries import Where
+    from fingerprint.lists.records import Record
+    from fingerprint.lists.shelves import Shelf, Shelves
+    from fingerprint.typing import I64
+    from fingerprint.views.families import ViewFamily
+    from fingerprint.views.picture import Picture
+
+__all__ = ["Commit", "Exclude"]
+
+Exclude = Callable[["Record"], bool]
+"""Says which records a look-up passes over."""
+
+_BY_SEQ = """
+SELECT r.seq, s.name, r.id, r.body, r.places FROM records AS r
+JOIN sources AS s ON s.no = r.source
+WHERE r.seq IN (SELECT value FROM json_each(?))
+AND NOT EXISTS (SELECT 1 FROM suspended AS u WHERE u.source = r.source AND u.id = r.id)
+"""
+_KEYS = """
+SELECT r.seq, s.name, r.id, r.places FROM records AS r
+JOIN sources AS s ON s.no = r.source
+WHERE r.seq IN (SELECT value FROM json_each(?))
+AND NOT EXISTS (SELECT 1 FROM suspended AS u WHERE u.source = r.source AND u.id = r.id)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A number on a shelf, and the record it belongs to."""
+
+    number: int
+    record: Record
+    view: str
+    """Which stored view of the record it is; empty for the picture itself."""
+
+
+class Commit:
+    """A list as one commit has it, to be asked."""
+
+    def __init__(self, db: sqlite3.Connection, shelves: Shelves, name: str, version: int) -> None:
+        self._db = db
+        self._shelves = shelves
+        self._name = name
+        self.version = version
+
+    def find(self, type_name: str, value: str) -> list[Hit]:
+        """Find records with an equal hash, in the order of addition."""
+        kind = hash_type(type_name)
+        if kind.name == "vpdq":
+            raise UnsupportedOperationError("vpdq: frames are looked up, not whole videos")
+        packed = packed_value(kind, canonical_hash(kind, value))
+        shelf = self._shelves.get(self._db, kind.name)
+        if shelf is None:
+            return []
+        query = Hash(shelf.index.algorithm, packed, shelf.index.bits)
+        found = self._found(shelf, shelf.index.within(query, 0))
+        return self._hits(shelf, ((0, "identity", one) for one in found))
+
+    def within(
+        self, query: Hash | Mapping[str, Hash], radius: int, exclude: Exclude | None
+    ) -> list[Hit]:
+        """Find records near a picture, or near views of it."""
+        algorithm = (
+            next(iter(query.values())).algorithm
+            if isinstance(query, Mapping)
+            else (query.algorithm)
+        )
+        search = self._search(algorithm, exclude)
+        return [] if search is None else search.hits(search.within(query, radius))
+
+    def match_picture(
+        self,
+        picture: Picture,
+        families: Sequence[ViewFamily],
+        radii: Mapping[str, int],
+        *,
+        thorough: bool,
+        exclude: Exclude | None,
+    ) -> list[Hit]:
+        """Find records near any view of a picture, in stages."""
+        from fingerprint.views.search import match_picture
+
+        search = self._search(picture.algorithm.hash_name, exclude)
+        if search is None:
+            return []
+        return search.hits(match_picture(search, picture, families, radii, thorough=thorough))
+
+    def frames_within(self, hashes: HashArray, radius: int) -> FrameHits:
+        """Find frames of listed videos near each of many frames."""
+        none = np.empty(0, np.int64)
+        shelf = self._shelves.get(self._db, "vpdq")
+        if shelf is None:
+            return FrameHits(none, none, none, none.astype(np.int32), ())
+        owners, numbers, distances = shelf.index.within_numbers(hashes, radius)
+        unique, back = np.unique(numbers, return_inverse=True)
+        seqs = shelf.owners(self._db, unique)
+        keys, of_seq, first_of = self._keys(shelf, seqs)
+        records = np.array([of_seq.get(seq, -1) for seq in seqs.tolist()], np.int64)
+        rows = unique - np.array([first_of.get(seq, 0) for seq in seqs.tolist()], np.int64)
+        alive = records[back] >= 0 if numbers.size else np.empty(0, bool)
+        return FrameHits(
+            owners[alive], records[back][alive], rows[back][alive], distances[alive], tuple(keys)
+        )
+
+    def records_with(self, type_name: str) -> list[int]:
+        """Return the sequence numbers of records that have a type of hashes."""
+        shelf = self._shelves.get(self._db, hash_type(type_name).name)
+        if shelf is None:
+            return []
+        blobs = self._db.execute("SELECT seqs FROM places WHERE shelf = ?", (shelf.no,))
+        every = [np.frombuffer(blob, "<i8") for (blob,) in blobs]
+        seqs: list[int] = np.unique(np.concatenate([np.empty(0, np.int64), *every])).tolist()
+        return seqs
+
+    def read(self, seqs: Sequence[int]) -> list[Record]:
+        """Return those of some records that are there and not suspended."""
+        rows = self._db.execute(_BY_SEQ, (json.dumps(seqs),))
+        return [record_of(source, name, body) for _, source, name, body, _ in rows]
+
+    def _search(self, algorithm: str, exclude: Exclude | None) -> _Search | None:
+        kind = HASH_TYPES.get(algorithm)
+        if kind is None or kind.family != "perceptual":
+            known = [one.name for one in HASH_TYPES.values() if one.family == "perceptual"]
+            raise UnsupportedOperationError(
+                f"lists hold no hashes of {algorithm!r}: expected one of {', '.join(known)}"
+            )
+        shelf = self._shelves.get(self._db, kind.name)
+        return None if shelf is None else _Search(self, shelf, exclude)
+
+    def _found(self, shelf: Shelf, matches: Iterable[Match]) -> list[_Found]:
+        """Return whose the numbers are that a shelf found, without what is not in this commit."""
+        numbers = [int(match.id[1:]) for match in matches]
+        if not numbers:
+            return []
+        seqs = shelf.owners(self._db, np.array(numbers, np.int64)).tolist()
+        rows = {row[0]: row for row in self._db.execute(_BY_SEQ, (json.dumps(sorted(set(seqs))),))}
+        records: dict[int, Record] = {}
+        found = []
+        for number, seq in zip(numbers, seqs, strict=True):
+            if seq not in rows:
+                continue
+            _, source, name, body, places = rows[seq]
+            if seq not in records:
+                records[seq] = record_of(source, name, body)
+            view = _view_of(shelf, number, places, records[seq])
+            found.append(_Found(number, records[seq], view))
+        return found
+
+    def _hits(self, shelf: Shelf, found: Iterable[tuple[int, str, _Found]]) -> list[Hit]:
+        best: dict[tuple[str, str], Hit] = {}
+        for distance, transform, one in found:
+            how = f"{transform} of {one.view}" if one.view else transform
+            known = best.get(one.record.key)
+            if known is None or distance < known.distance:
+                best[one.record.key] = Hit(
+                    one.record, shelf.kind.name, distance, how, self._name, self.version
+                )
+        return list(best.values())
+
+    def _keys(
+        self, shelf: Shelf, seqs: I64
+    ) -> tuple[list[tuple[str, str]], dict[int, int], dict[int, int]]:
+        """Return keys of records, their places among them, and their first frames' numbers."""
+        keys: list[tuple[str, str]] = []
+        of_seq: dict[int, int] = {}
+        first_of: dict[int, int] = {}
+        for seq, source, name, places in self._db.execute(_KEYS, (json.dumps(_unique(seqs)),)):
+            of_seq[seq] = len(keys)
+            keys.append((source, name))
+            first_of[seq] = next(p.first for p in places_of(places) if p.shelf == shelf.no)
+        return keys, of_seq, first_of
+
+
+class _Search:
+    """A shelf as `match_picture` asks an index, which finds what lives and is not excluded."""
+
+    def __init__(self, commit: Commit, shelf: Shelf, exclude: Exclude | None) -> None:
+        self._commit = commit
+        self._shelf = shelf
+        self._exclude = exclude
+        self._known: dict[str, _Found] = {}
+        self.algorithm = shelf.index.algorithm
+        self.bits = shelf.index.bits
+        self.default_radius = shelf.index.default_radius
+        self.min_quality = shelf.index.min_quality
+
+    def within(
+        self, query: Hash | Mapping[str, Hash], radius: int, *, where: Where | None = None
+    ) -> list[Match]:
+        """Find numbers on the shelf."""
+        matches = self._shelf.index.within(query, radius, where=where)
+        found = {f"#{one.number}": one for one in self._commit._found(self._shelf, matches)}
+        if self._exclude is not None:
+            found = {name: one for name, one in found.items() if not self._exclude(one.record)}
+        self._known |= found
+        return [match for match in matches if match.id in found]
+
+    def hits(self, matches: Iterable[Match]) -> list[Hit]:
+        """Return the records behind matches, each once with its nearest view."""
+        return self._commit._hits(
+            self._shelf,
+            ((match.distance, match.transform, self._known[match.id]) for match in matches),
+        )
+
+
+def _view_of(shelf: Shelf, number: int, places: bytes, record: Record) -> str:
+    own = [place for place in places_of(places) if place.shelf == shelf.no]
+    if len(own) < 2 or not own[1].first <= number < own[1].first + own[1].n:
+        # Views without a hash of the picture itself are the first, and only, place.
+        if shelf.kind.name == "pdq" and "pdq" not in record.hashes and record.views:
+            return list(record.views)[number - own[0].first]
+        return ""
+    return list(record.views)[number - own[1].first]
+
+
+def _unique(seqs: I64) -> list[int]:
+    return [seq for seq in np.unique(seqs).tolist() if seq >= 0]
