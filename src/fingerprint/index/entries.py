@@ -32,6 +32,7 @@ __all__ = [
     "NumberedIds",
     "as_array",
     "batch_of",
+    "encode_json",
     "entry_of",
     "is_numbered",
     "is_storable",
@@ -56,7 +57,8 @@ def _encoder() -> Callable[[Any], str]:
     return lambda value: "".join(encode(value, 0))
 
 
-_encode = _encoder()
+encode_json = _encoder()
+"""Writes values as JSON: compact, ASCII, keys as they come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,7 @@ def _metadata_text(metadata: Metadata) -> str | None:
     for key in values:
         if not isinstance(key, str):
             raise TypeError(f"metadata: expected keys of str, got {type(key).__name__}")
-    text = _encode(values)
+    text = encode_json(values)
     # Nothing is deeper than it has brackets, and most has few.
     if text.count("{") + text.count("[") > DEEPEST and _depth(values) > DEEPEST:
         raise _too_deep()

@@ -11,7 +11,14 @@ from typing import NamedTuple
 from fingerprint.errors import ListRefusedError
 from fingerprint.lists.content import DIGEST_NBYTES, body_of, combined, value_of
 from fingerprint.lists.records import Change, Record, Rejected, Retraction
-from fingerprint.lists.shelves import Place, Shelf, Shelves, hashes_of, places_of, places_text
+from fingerprint.lists.shelves import (
+    Shelf,
+    Shelves,
+    hashes_of,
+    packed_value,
+    places_of,
+    places_text,
+)
 from fingerprint.lists.tables import State
 
 __all__ = ["Applier", "Tally"]
@@ -244,7 +251,7 @@ class Applier:
         seq, self._next_seq = self._next_seq, self._next_seq + 1
         source.digest = combined(source.digest, value_of(source.name, record.record_id, body))
         places = self._put_on(record, seq)
-        return seq, source.no, record.record_id, added, body, places_text(places)
+        return seq, source.no, record.record_id, added, body, places
 
     def _update(self, source: _Source, record: Record, old: _Stored, body: str) -> bool:
         """Change a record whose hashes stay as they are; return whether that was enough."""
@@ -282,7 +289,18 @@ class Applier:
             (source.no, name, self._version, self._at, self._by, action, added, detail),
         )
 
-    def _put_on(self, record: Record, seq: int) -> list[Place]:
+    def _put_on(self, record: Record, seq: int) -> bytes:
+        """Take a record's hashes to their shelves; return their places as they are stored."""
+        if record.views or "vpdq" in record.hashes:
+            return self._put_many_on(record, seq)
+        places = b""
+        for name, value in record.hashes.items():
+            shelf = self._begun.get(name) or self._shelf(name)
+            places += shelf.stage_one(packed_value(shelf.kind, value), seq)
+            shelf.records += 1
+        return places
+
+    def _put_many_on(self, record: Record, seq: int) -> bytes:
         places = []
         shelved = set()
         for kind, packed, n in hashes_of(record):
@@ -291,7 +309,7 @@ class Applier:
             if kind.name not in shelved:
                 shelf.records += 1
                 shelved.add(kind.name)
-        return places
+        return places_text(places)
 
     def _take_off(self, old: _Stored) -> None:
         by_no = {no: name for name, (no, _, _, _) in self._listed.items()}

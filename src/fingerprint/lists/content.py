@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from fingerprint.index.entries import encode_json
 from fingerprint.lists.records import Record
 
 __all__ = [
@@ -21,14 +22,14 @@ __all__ = [
 DIGEST_NBYTES = 32
 _MODULUS = 1 << (8 * DIGEST_NBYTES)
 
-_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+_quoted = json.encoder.encode_basestring_ascii
 
 
 def body_of(record: Record) -> str:
     """Return a record without who it is, as JSON: one text for equal records."""
     values = record.to_dict()
     del values["source"], values["record_id"]
-    return _encode(values)
+    return encode_json(values)
 
 
 def record_of(source: str, record_id: str, body: str) -> Record:
@@ -39,7 +40,7 @@ def record_of(source: str, record_id: str, body: str) -> Record:
 
 def value_of(source: str, record_id: str, body: str) -> int:
     """Return what a record adds to the digest of its list."""
-    text = f"{_encode((source, record_id))}{body}"
+    text = f"[{_quoted(source)},{_quoted(record_id)}]{body}"
     return int.from_bytes(hashlib.sha256(text.encode()).digest())
 
 

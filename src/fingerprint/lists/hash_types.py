@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple
@@ -66,10 +65,17 @@ HASH_TYPES: Mapping[str, HashType] = MappingProxyType(
     }
 )
 
-_HEX = re.compile(r"[0-9a-f]+").fullmatch
-_OF_NOTHING = {
-    name: hashlib.new(name, b"", usedforsecurity=False).hexdigest()
+_OF_NOTHING = frozenset(
+    hashlib.new(name, b"", usedforsecurity=False).hexdigest()
     for name in ("md5", "sha1", "sha256", "sha512")
+)
+_POPCOUNTS = {
+    one.name: (
+        (int(one.bits * POPCOUNT_SHARE), one.bits - int(one.bits * POPCOUNT_SHARE))
+        if one.family == "perceptual"
+        else (1, one.bits - 1)
+    )
+    for one in HASH_TYPES.values()
 }
 _OTHER_NAMES = {"sha-1": "sha1", "sha-256": "sha256", "sha-512": "sha512", "pdna": "photodna"}
 
@@ -105,15 +111,29 @@ def canonical_hash(kind: HashType, value: str) -> str:
     if kind.family == "video":
         return _video_value(kind, value)
     text = value.lower()
-    expected = kind.bits // 4
-    if len(text) != expected or _HEX(text) is None:
+    packed = _unhexed(kind, text)
+    if packed is None:
         text = _from_base64(kind, value)
-        if not text:
-            raise HashFormatError(
-                f"{kind.name}: expected {expected} hex digits, got {len(value)} characters"
-            )
-    _refuse_degenerate(kind, text)
+        packed = _unhexed(kind, text)
+    if packed is None:
+        raise HashFormatError(
+            f"{kind.name}: expected {kind.bits // 4} hex digits, got {len(value)} characters"
+        )
+    least, most = _POPCOUNTS[kind.name]
+    if not least <= int.from_bytes(packed).bit_count() <= most or text in _OF_NOTHING:
+        raise _degenerate(kind, text)
     return text
+
+
+def _unhexed(kind: HashType, text: str) -> bytes | None:
+    """Return the bytes of a hash in hex; None when it is not that."""
+    if len(text) != kind.bits // 4:
+        return None
+    try:
+        packed = bytes.fromhex(text)
+    except ValueError:
+        return None
+    return packed if 8 * len(packed) == kind.bits else None  # Python reads past blanks.
 
 
 def _from_base64(kind: HashType, value: str) -> str:
@@ -126,17 +146,14 @@ def _from_base64(kind: HashType, value: str) -> str:
         return ""
 
 
-def _refuse_degenerate(kind: HashType, text: str) -> None:
-    ones = int(text, 16).bit_count()
-    if ones in (0, kind.bits) or text == _OF_NOTHING.get(kind.name):
-        raise HashFormatError(f"{kind.name}: degenerate: all bits alike, or of nothing")
-    if kind.family == "perceptual":
-        least = int(kind.bits * POPCOUNT_SHARE)
-        if not least <= ones <= kind.bits - least:
-            raise HashFormatError(
-                f"{kind.name}: degenerate: {ones} of {kind.bits} bits are set, expected "
-                f"{least} to {kind.bits - least}"
-            )
+def _degenerate(kind: HashType, text: str) -> HashFormatError:
+    if text in _OF_NOTHING:
+        return HashFormatError(f"{kind.name}: degenerate: the digest of an empty file")
+    least, most = _POPCOUNTS[kind.name]
+    return HashFormatError(
+        f"{kind.name}: degenerate: {int(text, 16).bit_count()} of {kind.bits} bits are set, "
+        f"expected {least} to {most}"
+    )
 
 
 def _video_value(kind: HashType, value: str) -> str:

@@ -129,8 +129,10 @@ class Record:
             raise ValueError(
                 f"media: expected one of {', '.join(sorted(_KINDS))}, got {self.media!r}"
             )
-        _require_text("category", self.category)
-        _require_text("severity", self.severity)
+        if self.category != "":
+            _require_text("category", self.category)
+        if self.severity != "":
+            _require_text("severity", self.severity)
         if self.flags:
             set_(self, "flags", tuple(sorted(set(_texts("flags", self.flags)))))
         if self.opinions:
@@ -308,6 +310,13 @@ def _utc(name: str, value: object) -> datetime:
 
 
 def _require_name(name: str, value: object) -> str:
+    if (
+        type(value) is str
+        and 0 < len(value) <= LONGEST_NAME
+        and value.isascii()
+        and value.isprintable()
+    ):
+        return value
     text = _require_text(name, value)
     if not 0 < len(text) <= LONGEST_NAME:
         raise ValueError(f"{name}: expected 1 to {LONGEST_NAME} characters, got {len(text)}")
@@ -337,7 +346,7 @@ def _texts(name: str, values: object) -> tuple[str, ...]:
 
 def _canonical_hashes(hashes: Mapping[str, str]) -> dict[str, str]:
     canonical = {}
-    for name in sorted(hashes):
+    for name in sorted(hashes) if len(hashes) > 1 else hashes:
         kind = HASH_TYPES.get(name)
         if kind is None:
             raise HashFormatError(f"hash type {name!r}: expected one of {', '.join(HASH_TYPES)}")

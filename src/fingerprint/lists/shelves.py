@@ -28,7 +28,16 @@ if TYPE_CHECKING:
     from fingerprint.lists.records import Record
     from fingerprint.typing import I64, Residency
 
-__all__ = ["SHELVES", "Place", "Shelf", "Shelves", "hashes_of", "places_of", "places_text"]
+__all__ = [
+    "SHELVES",
+    "Place",
+    "Shelf",
+    "Shelves",
+    "hashes_of",
+    "packed_value",
+    "places_of",
+    "places_text",
+]
 
 SHELVES = "shelves"
 
@@ -115,6 +124,14 @@ class Shelf:
         self.records = records
         self._packed.clear()
         self._seqs.clear()
+
+    def stage_one(self, packed: bytes, seq: int) -> bytes:
+        """Take one hash of a record in; return its place as it is stored."""
+        number = self.next_number
+        self._packed += packed
+        self._seqs.append(seq)
+        self.next_number = number + 1
+        return _PLACE.pack(self.no, number, 1)
 
     def stage(self, packed: bytes, n: int, seq: int) -> Place:
         """Take hashes of a record in; `flush` puts them onto the shelf."""
