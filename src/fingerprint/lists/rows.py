@@ -59,20 +59,20 @@ class RowReader:
         get : callable
             Gives a field's value by its key; what is empty or None is not there.
         """
-        notes: list[Change] = []
         hashes = {kind: value for kind, key in fields.hashes if (value := get(key))}
         try:
             if fields.hash is not None and (value := get(fields.hash)):
                 hashes.update(self._any_hash(row, value, fields, get))
             source, record_id = self._identity(fields, get, hashes)
-        except HashFormatError as error:
-            return [Rejected(row, str(error))]
+        except ListFormatError:
+            raise
         except (ValueError, TypeError) as error:
-            if isinstance(error, ListFormatError):
-                raise
-            return [Rejected(row, str(error))]
+            return [Rejected(row, str(error), self._source)]
         raw = {column: value for column, key in fields.raw if (value := get(key)) not in ("", None)}
-        values = self._values(row, fields, get, raw, notes)
+        values, odd = self._values(fields, get, raw)
+        notes: list[Change] = [
+            Rejected(row, reason, source, record_id, whole=False) for reason in odd
+        ]
         if fields.statuses:
             status = self._status(fields, get, raw)
             if status:
@@ -132,29 +132,25 @@ class RowReader:
         return source, id_of_hashes(good)
 
     def _values(
-        self,
-        row: int,
-        fields: FieldMap,
-        get: Callable[[Key], Any],
-        raw: dict[str, Any],
-        notes: list[Change],
-    ) -> dict[str, Any]:
-        """Return the other fields; what cannot be one goes to raw, as it is."""
+        self, fields: FieldMap, get: Callable[[Key], Any], raw: dict[str, Any]
+    ) -> tuple[dict[str, Any], list[str]]:
+        """Return the other fields, and why some are none: those go to raw, as they are."""
         values: dict[str, Any] = {}
+        odd: list[str] = []
         for field, key, column in fields.singles:
             value = get(key)
             if value is None or value == "" or field == "source":
                 continue
+            read = None
             try:
                 read = _READ[field](field, value)
             except (FingerprintError, ValueError, TypeError) as error:
-                notes.append(Rejected(row, f"{field}: {error}; kept in raw", whole=False))
-                read = None
+                odd.append(f"{field}: {error}; kept in raw")
             if read is not None:
                 values[field] = read
             if read is None or (field == "media" and read != value):
                 raw[column] = value
-        return values
+        return values, odd
 
     def _status(
         self, fields: FieldMap, get: Callable[[Key], Any], raw: dict[str, Any]
@@ -190,7 +186,7 @@ def _retraction(
     try:
         return [*notes, Retraction(source, record_id, values.get("last_seen"), status)]
     except (ValueError, TypeError) as error:
-        return [Rejected(row, str(error))]
+        return [Rejected(row, str(error), source)]
 
 
 def _shown(value: Hashable) -> str:
@@ -234,7 +230,7 @@ _READ: dict[str, Callable[[str, Any], Any]] = {
 
 
 _RETRACTION = frozenset({"source", "record_id", "retracted", "at", "reason"})
-_RECORD = frozenset(Record.__dataclass_fields__) | {"retracted"}
+_RECORD = frozenset(Record.__dataclass_fields__)
 
 
 def native_changes(row: int, values: Mapping[str, Any], source: str) -> Sequence[Change]:
@@ -252,36 +248,40 @@ def native_changes(row: int, values: Mapping[str, Any], source: str) -> Sequence
     """
     source = values.get("source", source)
     record_id = values.get("record_id")
-    shown = {
-        "source": source if isinstance(source, str) else "",
-        "record_id": record_id if isinstance(record_id, str) else "",
-    }
+    shown = (
+        source if isinstance(source, str) else "",
+        record_id if isinstance(record_id, str) else "",
+    )
     retracted = values.get("retracted", False)
     if not isinstance(retracted, bool):
-        return [Rejected(row, "retracted: expected true or false", **shown)]
+        return [Rejected(row, "retracted: expected true or false", *shown)]
     if retracted:
         return _native_retraction(row, source, record_id, values, shown)
-    known = {"source": source, **{k: v for k, v in values.items() if k in _RECORD}}
-    known.pop("retracted", None)
-    unknown = values.keys() - _RECORD
-    raw = known.get("raw", {})
-    if unknown and isinstance(raw, dict):
-        known["raw"] = {**{name: values[name] for name in unknown}, **raw}
+    known = values if values.keys() <= _RECORD and "source" in values else _known(values, source)
     notes: list[Change] = []
     try:
         return [Record.from_dict(known)]
     except HashFormatError as error:
         if isinstance(known.get("hashes"), dict) and (good := _good_hashes(known["hashes"])):
-            notes = [Rejected(row, str(error), **shown, whole=False)]
-            known["hashes"] = good
+            notes = [Rejected(row, str(error), *shown, whole=False)]
+            known = {**known, "hashes": good}
         else:
-            return [Rejected(row, str(error), **shown)]
+            return [Rejected(row, str(error), *shown)]
     except (FingerprintError, ValueError, TypeError) as error:
-        return [Rejected(row, str(error), **shown)]
+        return [Rejected(row, str(error), *shown)]
     try:
         return [*notes, Record.from_dict(known)]
     except (FingerprintError, ValueError, TypeError) as error:
-        return [Rejected(row, str(error), **shown)]
+        return [Rejected(row, str(error), *shown)]
+
+
+def _known(values: Mapping[str, Any], source: Any) -> dict[str, Any]:
+    """Return the fields of a record; those of later versions of this package go to raw."""
+    known = {"source": source, **{k: v for k, v in values.items() if k in _RECORD}}
+    unknown = values.keys() - _RECORD - {"retracted"}
+    if unknown and isinstance(raw := known.get("raw", {}), dict):
+        known["raw"] = {**{name: values[name] for name in sorted(unknown)}, **raw}
+    return known
 
 
 def _good_hashes(hashes: Mapping[str, Any]) -> dict[str, str]:
@@ -295,15 +295,15 @@ def _good_hashes(hashes: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _native_retraction(
-    row: int, source: Any, record_id: Any, values: Mapping[str, Any], shown: Mapping[str, str]
+    row: int, source: Any, record_id: Any, values: Mapping[str, Any], shown: tuple[str, str]
 ) -> Sequence[Change]:
     at, notes = None, list[Change]()
     if values.get("at") is not None:
         try:
             at = instant_of(values["at"])
         except (FingerprintError, ValueError) as error:
-            notes = [Rejected(row, f"at: {error}", **shown, whole=False)]
+            notes = [Rejected(row, f"at: {error}", *shown, whole=False)]
     try:
         return [*notes, Retraction(source, record_id, at, values.get("reason", ""))]
     except (ValueError, TypeError) as error:
-        return [Rejected(row, str(error), **shown)]
+        return [Rejected(row, str(error), *shown)]

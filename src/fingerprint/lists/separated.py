@@ -43,13 +43,14 @@ def read_separated(
     reader = RowReader(name, source, hash_type, retracted_values)
     text = TextLines(LimitedStream(stream, name, limits), name, limits)
     rows = _rows(text, delimiter, quotechar)
-    return _changes(rows, reader, name, columns or {}, ignored, header)
+    return _changes(rows, reader, name, source, columns or {}, ignored, header)
 
 
 def _changes(
     rows: Iterator[_Row],
     reader: RowReader,
     name: str,
+    source: str,
     columns: Mapping[str, str | int | None],
     ignored: Collection[str | int],
     header: bool,
@@ -68,11 +69,11 @@ def _changes(
         yield from reader.changes(number, fields, cells.__getitem__)
     for number, cells, reason in rows:
         if reason:
-            yield Rejected(number, reason)
+            yield Rejected(number, reason, source)
         elif len(cells) == width:
             yield from reader.changes(number, fields, cells.__getitem__)
         else:
-            yield Rejected(number, f"expected {width} fields, got {len(cells)}")
+            yield Rejected(number, f"expected {width} fields, got {len(cells)}", source)
 
 
 def _fields_of(
