@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -82,9 +83,16 @@ class Applier:
     """Changes of one commit, on their way into the tables and onto the shelves."""
 
     def __init__(
-        self, db: sqlite3.Connection, shelves: Shelves, state: State, at: str, by: str
+        self,
+        db: sqlite3.Connection,
+        shelves: Shelves,
+        state: State,
+        at: str,
+        by: str,
+        beside: Executor,
     ) -> None:
         self._db = db
+        self._beside = beside
         self._shelves = shelves
         self._listed = shelves.listed(db)
         self._at, self._by = at, by
@@ -95,6 +103,7 @@ class Applier:
         self._begun: dict[str, Shelf] = {}
         self._seen: bytearray | None = None
         self._scope = ""
+        self._scope_entries = 0
         self._unidentified = 0
         self.tally = Tally()
 
@@ -102,6 +111,7 @@ class Applier:
         """Say that the changes are all there is of a source and its parts."""
         self._scope = source
         self._seen = bytearray(self._first_seq // 8 + 1)
+        self._scope_entries = sum(one.entries for one in self._scope_sources())
 
     def run(self, changes: Iterable[Change], progress: object = None) -> None:
         """Apply changes in their order."""
@@ -130,7 +140,7 @@ class Applier:
         """Retract what a snapshot did not name."""
         if self._seen is None:
             return
-        total = sum(one.entries for one in self._scope_sources())
+        total = self._scope_entries  # As it was: what the snapshot adds does not make up for it.
         absent = list(self._unseen())
         if self._unidentified:
             self.tally.withheld = len(absent)
@@ -149,6 +159,7 @@ class Applier:
         """Write what is kept in sums; the shelves hold everything afterwards."""
         for name, shelf in self._begun.items():
             shelf.flush(self._db)
+            shelf.settle()
             self._db.execute(
                 "UPDATE shelves SET next_number = ?, records = ? WHERE type = ?",
                 (shelf.next_number, shelf.records, name),
@@ -221,7 +232,7 @@ class Applier:
         self._db.executemany(_INSERT, rows)
         for shelf in self._begun.values():
             if shelf.is_full:
-                shelf.flush(self._db)
+                shelf.flush(self._db, self._beside)
 
     def _end(self, source: _Source, change: Retraction, old: _Stored | None) -> None:
         if old is None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
-from fingerprint.errors import FingerprintError
+import numpy as np
+
+from fingerprint.errors import CorruptIndexError, FingerprintError, UnknownIdError
 from fingerprint.index import Index
 from fingerprint.index.connections import connect_reader
 from fingerprint.lists.content import combined, record_of, value_of
 from fingerprint.lists.hash_types import HASH_TYPES
-from fingerprint.lists.shelves import SHELVES, hashes_of, places_of
+from fingerprint.lists.shelves import SHELVES, Shelf, hashes_of, places_of
 from fingerprint.lists.tables import CATALOG, SQLITE_ERRORS, read_facts, read_state, typed_error
 from fingerprint.results import VerifyReport
 
@@ -54,12 +57,13 @@ class _Check:
         for (message,) in self._db.execute("PRAGMA integrity_check(20)"):
             if message != "ok":
                 self._tell(f"{CATALOG}: {message}")
-        shelves = self._shelves()
+        shelves: dict[int, Shelf] = {}
         try:
+            self._open_shelves(shelves)
             n = self._records(shelves)
         finally:
-            for index in shelves.values():
-                index.close()
+            for shelf in shelves.values():
+                shelf.index.close()
         if n != self._state.entries:
             self._tell(f"{CATALOG}: {n:,} records, but the state says {self._state.entries:,}")
         return VerifyReport(tuple(self._problems), n, self._segments)
@@ -68,9 +72,8 @@ class _Check:
         if len(self._problems) < PROBLEMS:
             self._problems.append(problem)
 
-    def _shelves(self) -> dict[int, Index]:
+    def _open_shelves(self, found: dict[int, Shelf]) -> None:
         """Open and check all shelves."""
-        found: dict[int, Index] = {}
         for no, name, folder in self._db.execute("SELECT no, type, folder FROM shelves"):
             where = f"{SHELVES}/{folder}"
             if name not in HASH_TYPES:
@@ -78,29 +81,28 @@ class _Check:
                 continue
             try:
                 index = Index.open(self._directory / where, read_only=True)
+                found[no] = Shelf(no, HASH_TYPES[name], index)
                 report = index.verify()
             except (FingerprintError, OSError) as error:
                 self._tell(f"{where}: {error}; `fingerprint list verify --rebuild` mends it")
                 continue
-            found[no] = index
             self._segments += report.segments
             for problem in report.problems:
                 self._tell(f"{where}: {problem}")
-        return found
 
-    def _records(self, shelves: dict[int, Index]) -> int:
+    def _records(self, shelves: dict[int, Shelf]) -> int:
         """Compare records with their source's digest, and with what is on the shelves."""
         done = 0
         sources = self._db.execute("SELECT no, name, entries, digest FROM sources").fetchall()
         for no, name, entries, digest in sources:
             total = n = 0
             rows = self._db.execute(
-                "SELECT id, body, places FROM records WHERE source = ? ORDER BY id", (no,)
+                "SELECT seq, id, body, places FROM records WHERE source = ? ORDER BY id", (no,)
             )
             while page := rows.fetchmany(_PAGE):
-                for record_id, body, places in page:
+                for seq, record_id, body, places in page:
                     total = combined(total, value_of(name, record_id, body))
-                    self._on_shelves(shelves, name, record_id, body, places)
+                    self._on_shelves(shelves, seq, name, record_id, body, places)
                 n += len(page)
                 if self._progress is not None:
                     self._progress(min(1.0, (done + n) / max(1, self._state.entries)))
@@ -112,27 +114,51 @@ class _Check:
         return done
 
     def _on_shelves(
-        self, shelves: dict[int, Index], source: str, record_id: str, body: str, places: bytes
+        self,
+        shelves: dict[int, Shelf],
+        seq: int,
+        source: str,
+        record_id: str,
+        body: str,
+        places: bytes,
     ) -> None:
         who = f"record {record_id!r} of {source!r}"
         try:
             record = record_of(source, record_id, body)
             wanted = list(hashes_of(record))
             found = places_of(places)
-        except (FingerprintError, ValueError, TypeError, KeyError, sqlite3.Error) as error:
+        except SQLITE_ERRORS as error:
             self._tell(f"{who}: {error}")
             return
         if [n for _, _, n in wanted] != [place.n for place in found]:
             self._tell(f"{who}: its places on the shelves are not those of its hashes")
             return
         for (kind, packed, n), place in zip(wanted, found, strict=True):
-            index = shelves.get(place.shelf)
-            if index is None:
+            shelf = shelves.get(place.shelf)
+            if shelf is None:
+                continue
+            numbers = np.arange(place.first, place.first + n)
+            if shelf.kind != kind or not (shelf.owners(self._db, numbers) == seq).all():
+                self._tell(f"{who}: its {kind.name} hash is another's by the table places")
                 continue
             nbytes = len(packed) // n
-            for i in range(n):
-                name = f"#{place.first + i}"
-                if name not in index:
-                    self._tell(f"{who}: a {kind.name} hash is missing on its shelf")
-                elif index.get(name).hash.packed != packed[i * nbytes : (i + 1) * nbytes]:
-                    self._tell(f"{who}: a {kind.name} hash on its shelf is another")
+            for i, number in enumerate(numbers.tolist()):
+                fault = _fault(shelf, number, packed[i * nbytes : (i + 1) * nbytes])
+                if fault and self._is_there_still(seq, places):
+                    self._tell(f"{who}: {fault}")
+
+    def _is_there_still(self, seq: int, places: bytes) -> bool:
+        """Say whether a record was not retracted meanwhile, which takes its hashes away."""
+        with closing(connect_reader(self._directory / CATALOG)) as db:
+            row = db.execute("SELECT places FROM records WHERE seq = ?", (seq,)).fetchone()
+        return row is not None and row[0] == places
+
+
+def _fault(shelf: Shelf, number: int, packed: bytes) -> str:
+    try:
+        on_shelf = shelf.index.get(f"#{number}").hash.packed
+    except UnknownIdError:
+        return f"a {shelf.kind.name} hash is missing on its shelf"
+    except CorruptIndexError as error:
+        return f"a {shelf.kind.name} hash on its shelf cannot be read: {error.detail}"
+    return "" if on_shelf == packed else f"a {shelf.kind.name} hash on its shelf is another"

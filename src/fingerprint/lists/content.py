@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from fingerprint.errors import redacted
 from fingerprint.index.entries import encode_json
 from fingerprint.lists.records import Record
 
@@ -33,9 +35,12 @@ def body_of(record: Record) -> str:
 
 
 def record_of(source: str, record_id: str, body: str) -> Record:
-    """Return the record that `body_of` wrote."""
-    values: Mapping[str, Any] = json.loads(body)
-    return Record.from_dict({"source": source, "record_id": record_id, **values})
+    """Return the record that `body_of` wrote; sqlite3.DatabaseError when it is damaged."""
+    try:
+        values: Mapping[str, Any] = json.loads(body)
+        return Record.from_dict({"source": source, "record_id": record_id, **values})
+    except (ValueError, TypeError, RecursionError) as error:
+        raise sqlite3.DatabaseError(f"a record is damaged: {redacted(error)}") from None
 
 
 def value_of(source: str, record_id: str, body: str) -> int:

@@ -11,7 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from fingerprint.errors import UnknownIdError, UnsupportedOperationError
+from fingerprint.errors import (
+    CorruptIndexError,
+    IndexLockedError,
+    UnknownIdError,
+    UnsupportedOperationError,
+)
 from fingerprint.hash_arrays import HashArray
 from fingerprint.hashes import Hash
 from fingerprint.index.creation import draft_beside
@@ -52,7 +57,8 @@ __all__ = ["HashList"]
 
 Answer = TypeVar("Answer")
 
-_ATTEMPTS = 3
+_ATTEMPTS = 100
+"""Commits that may come between before an answer is given up; each waits for the disk."""
 
 
 class HashList:
@@ -134,6 +140,18 @@ class HashList:
         """
         if residency not in ("mmap", "huge"):
             raise ValueError(f"residency: expected 'mmap' or 'huge', got {residency!r}")
+        return cls._opened(path, read_only=read_only, residency=residency)
+
+    @classmethod
+    def _opened(
+        cls,
+        path: str | Path,
+        *,
+        read_only: bool = False,
+        residency: Residency = "mmap",
+        settle: bool = True,
+    ) -> Self:
+        """Open a list; where its shelves are damaged, without looking at them."""
         found = cls.__new__(cls)
         directory = Path(path).absolute()
         with ExitStack() as opened:
@@ -146,7 +164,7 @@ class HashList:
             opened.callback(found._shelves.close)
             found._writer = None
             if not read_only:
-                found._writer = ListWriter(directory, found._shelves)
+                found._writer = ListWriter(directory, found._shelves, settle=settle)
                 opened.callback(found._writer.close)
             with found._readers.snapshot() as db:
                 read_state(db)
@@ -359,9 +377,9 @@ class HashList:
         """Return a record; UnknownIdError when it is not here."""
         with self._readers.snapshot() as db:
             row = db.execute(_BODY, (source, record_id)).fetchone()
-        if row is None:
-            raise _unknown(source, record_id)
-        return record_of(source, record_id, row[0])
+            if row is not None:
+                return record_of(source, record_id, row[0])
+        raise _unknown(source, record_id)
 
     def records(self, source: str | None = None) -> Iterator[Record]:
         """Iterate over records by source and id, as one commit has them.
@@ -520,7 +538,7 @@ class HashList:
         IndexLockedError
             It is open for writing.
         """
-        with cls.open(path) as found:
+        with cls._opened(path, settle=False) as found:
             found._writing().rebuild(progress)
             return found.verify()
 
@@ -576,13 +594,21 @@ class HashList:
             yield Commit(db, self._shelves, self.name, read_state(db).version)
 
     def _asking(self, ask: Callable[[Commit], Answer]) -> Answer:
-        """Ask one commit, and again if what it retracts meanwhile may be missing."""
+        """Ask one commit, and again if what was retracted meanwhile may be missing."""
         for _ in range(_ATTEMPTS):
             with self._asked() as commit:
-                answer = ask(commit)
+                try:
+                    answer = ask(commit)
+                except CorruptIndexError:
+                    with self._asked() as later:
+                        if later.folders() == commit.folders():
+                            raise
+                    continue  # The shelves were made anew meanwhile.
             if commit.version == self.version:
-                break
-        return answer
+                return answer
+        raise IndexLockedError(
+            str(self.path), f"changed {_ATTEMPTS} times while it was asked: ask again"
+        )
 
 
 _BODY = """

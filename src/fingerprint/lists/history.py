@@ -82,13 +82,19 @@ def diff(db: sqlite3.Connection, old: int, new: int | None) -> ListDiff:
         (old,),
     ):
         if added is not None and old < added <= new:
-            what[source, name].append((added, "added"))
+            _begin_life(what[source, name], added)
         if version <= new:
             what[source, name].append((version, action))
     for source, name, added in _lives_since(db, old):
         if added <= new:
-            what[source, name].append((added, "added"))
+            _begin_life(what[source, name], added)
     return _compared(db, what, old, new)
+
+
+def _begin_life(actions: list[tuple[int, Action]], added: int) -> None:
+    """Put the beginning of a life before all that is known of it."""
+    ends = [place for place, (_, action) in enumerate(actions, 1) if action == "retracted"]
+    actions.insert(ends[-1] if ends else 0, (added, "added"))
 
 
 def _lives_since(db: sqlite3.Connection, old: int) -> sqlite3.Cursor:
@@ -113,7 +119,6 @@ def _compared(
     for (source, name), actions in what.items():
         if not actions:
             continue
-        actions.sort(key=lambda one: one[0])
         was_there = actions[0][1] != "added"
         is_there = actions[-1][1] != "retracted"
         if was_there or is_there:

@@ -16,11 +16,11 @@ from fingerprint.hashes import Hash
 from fingerprint.lists.content import record_of
 from fingerprint.lists.hash_types import HASH_TYPES, canonical_hash, hash_type
 from fingerprint.lists.reports import FrameHits, Hit
-from fingerprint.lists.shelves import packed_value, places_of
+from fingerprint.lists.shelves import Place, packed_value, places_of
 from fingerprint.results import Match
 
 if TYPE_CHECKING:
-    from fingerprint.index.queries import Where
+    from fingerprint.index.queries import Query, Where
     from fingerprint.lists.records import Record
     from fingerprint.lists.shelves import Shelf, Shelves
     from fingerprint.typing import I64
@@ -65,6 +65,10 @@ class Commit:
         self._name = name
         self.version = version
 
+    def folders(self) -> set[str]:
+        """Return where the shelves are."""
+        return {folder for _, folder, _, _ in self._shelves.listed(self._db).values()}
+
     def find(self, type_name: str, value: str) -> list[Hit]:
         """Find records with an equal hash, in the order of addition."""
         kind = hash_type(type_name)
@@ -75,19 +79,19 @@ class Commit:
         if shelf is None:
             return []
         query = Hash(shelf.index.algorithm, packed, shelf.index.bits)
-        found = self._found(shelf, shelf.index.within(query, 0))
+        found = self._found(shelf, query, shelf.index.within(query, 0))
         return self._hits(shelf, ((0, "identity", one) for one in found))
 
-    def within(
-        self, query: Hash | Mapping[str, Hash], radius: int, exclude: Exclude | None
-    ) -> list[Hit]:
+    def within(self, query: Query, radius: int, exclude: Exclude | None) -> list[Hit]:
         """Find records near a picture, or near views of it."""
-        algorithm = (
-            next(iter(query.values())).algorithm
-            if isinstance(query, Mapping)
-            else (query.algorithm)
-        )
-        search = self._search(algorithm, exclude)
+        views = list(query.values()) if isinstance(query, Mapping) else [query]
+        if not all(isinstance(view, Hash) for view in views):
+            raise TypeError("query: expected a Hash, or a mapping of views that are hashes")
+        if not views:
+            raise ValueError("query: expected at least one view of it, got none")
+        if type(radius) is not int or radius < 0:
+            raise ValueError(f"radius: expected a whole number from 0, got {radius!r}")
+        search = self._search(views[0].algorithm, exclude)
         return [] if search is None else search.hits(search.within(query, radius))
 
     def match_picture(
@@ -116,9 +120,13 @@ class Commit:
         owners, numbers, distances = shelf.index.within_numbers(hashes, radius)
         unique, back = np.unique(numbers, return_inverse=True)
         seqs = shelf.owners(self._db, unique)
-        keys, of_seq, first_of = self._keys(shelf, seqs)
+        keys, of_seq, place_of = self._keys(shelf, seqs)
         records = np.array([of_seq.get(seq, -1) for seq in seqs.tolist()], np.int64)
-        rows = unique - np.array([first_of.get(seq, 0) for seq in seqs.tolist()], np.int64)
+        nowhere = Place(shelf.no, 0, 1 << 62)
+        places = [place_of.get(seq, nowhere) for seq in seqs.tolist()]
+        rows = unique - np.array([place.first for place in places], np.int64)
+        if not all(0 <= row < place.n for row, place in zip(rows.tolist(), places, strict=True)):
+            raise sqlite3.DatabaseError("a frame on a shelf is not one of its record")
         alive = records[back] >= 0 if numbers.size else np.empty(0, bool)
         return FrameHits(
             owners[alive], records[back][alive], rows[back][alive], distances[alive], tuple(keys)
@@ -149,23 +157,31 @@ class Commit:
         shelf = self._shelves.get(self._db, kind.name)
         return None if shelf is None else _Search(self, shelf, exclude)
 
-    def _found(self, shelf: Shelf, matches: Iterable[Match]) -> list[_Found]:
-        """Return whose the numbers are that a shelf found, without what is not in this commit."""
+    def _found(self, shelf: Shelf, query: Query, matches: Sequence[Match]) -> list[_Found]:
+        """Return whose the numbers are that a shelf found, without what is not in this commit.
+
+        A record whose own hash is not as far from the query as the shelf's was is not the one:
+        the tables are damaged, and no evidence.
+        """
         numbers = [int(match.id[1:]) for match in matches]
         if not numbers:
             return []
         seqs = shelf.owners(self._db, np.array(numbers, np.int64)).tolist()
         rows = {row[0]: row for row in self._db.execute(_BY_SEQ, (json.dumps(sorted(set(seqs))),))}
-        records: dict[int, Record] = {}
+        known: dict[int, tuple[Record, dict[int, tuple[str, bytes]]]] = {}
         found = []
-        for number, seq in zip(numbers, seqs, strict=True):
+        for match, number, seq in zip(matches, numbers, seqs, strict=True):
             if seq not in rows:
                 continue
-            _, source, name, body, places = rows[seq]
-            if seq not in records:
-                records[seq] = record_of(source, name, body)
-            view = _view_of(shelf, number, places, records[seq])
-            found.append(_Found(number, records[seq], view))
+            if seq not in known:
+                _, source, name, body, places = rows[seq]
+                record = record_of(source, name, body)
+                known[seq] = record, _hashes_at(shelf, places, record)
+            record, hashes = known[seq]
+            view, packed = hashes.get(number, ("", b""))
+            if not packed or _bits_apart(query, match, packed) != match.distance:
+                raise sqlite3.DatabaseError("a hash on a shelf is not that of its record")
+            found.append(_Found(number, record, view))
         return found
 
     def _hits(self, shelf: Shelf, found: Iterable[tuple[int, str, _Found]]) -> list[Hit]:
@@ -181,16 +197,17 @@ class Commit:
 
     def _keys(
         self, shelf: Shelf, seqs: I64
-    ) -> tuple[list[tuple[str, str]], dict[int, int], dict[int, int]]:
-        """Return keys of records, their places among them, and their first frames' numbers."""
+    ) -> tuple[list[tuple[str, str]], dict[int, int], dict[int, Place]]:
+        """Return keys of records, which of them each is, and where its frames are."""
         keys: list[tuple[str, str]] = []
         of_seq: dict[int, int] = {}
-        first_of: dict[int, int] = {}
+        place_of: dict[int, Place] = {}
         for seq, source, name, places in self._db.execute(_KEYS, (json.dumps(_unique(seqs)),)):
             of_seq[seq] = len(keys)
             keys.append((source, name))
-            first_of[seq] = next(p.first for p in places_of(places) if p.shelf == shelf.no)
-        return keys, of_seq, first_of
+            nothing = Place(shelf.no, 0, 0)
+            place_of[seq] = next((p for p in places_of(places) if p.shelf == shelf.no), nothing)
+        return keys, of_seq, place_of
 
 
 class _Search:
@@ -206,12 +223,10 @@ class _Search:
         self.default_radius = shelf.index.default_radius
         self.min_quality = shelf.index.min_quality
 
-    def within(
-        self, query: Hash | Mapping[str, Hash], radius: int, *, where: Where | None = None
-    ) -> list[Match]:
+    def within(self, query: Query, radius: int, *, where: Where | None = None) -> list[Match]:
         """Find numbers on the shelf."""
         matches = self._shelf.index.within(query, radius, where=where)
-        found = {f"#{one.number}": one for one in self._commit._found(self._shelf, matches)}
+        found = {f"#{one.number}": one for one in self._commit._found(self._shelf, query, matches)}
         if self._exclude is not None:
             found = {name: one for name, one in found.items() if not self._exclude(one.record)}
         self._known |= found
@@ -225,14 +240,25 @@ class _Search:
         )
 
 
-def _view_of(shelf: Shelf, number: int, places: bytes, record: Record) -> str:
+def _hashes_at(shelf: Shelf, places: bytes, record: Record) -> dict[int, tuple[str, bytes]]:
+    """Return a record's hashes by their numbers on a shelf: the view's name, or "", and bits."""
+    kind = shelf.kind
+    named = [("", record.hashes[kind.name])] if kind.name in record.hashes else []
+    if kind.name == "pdq":
+        named += record.views.items()
     own = [place for place in places_of(places) if place.shelf == shelf.no]
-    if len(own) < 2 or not own[1].first <= number < own[1].first + own[1].n:
-        # Views without a hash of the picture itself are the first, and only, place.
-        if shelf.kind.name == "pdq" and "pdq" not in record.hashes and record.views:
-            return list(record.views)[number - own[0].first]
-        return ""
-    return list(record.views)[number - own[1].first]
+    if sum(place.n for place in own) != len(named):
+        raise sqlite3.DatabaseError("places of a record are damaged")
+    numbers = (place.first + i for place in own for i in range(place.n))
+    return {
+        number: (view, packed_value(kind, value))
+        for number, (view, value) in zip(numbers, named, strict=True)
+    }
+
+
+def _bits_apart(query: Query, match: Match, packed: bytes) -> int:
+    asked = query if isinstance(query, Hash) else query[match.transform]
+    return (int.from_bytes(asked.packed) ^ int.from_bytes(packed)).bit_count()
 
 
 def _unique(seqs: I64) -> list[int]:

@@ -261,7 +261,9 @@ class Rejected:
     whole: bool = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "reason", redacted(self.reason))
+        object.__setattr__(self, "reason", _printable(redacted(self.reason)))
+        object.__setattr__(self, "source", _printable(self.source))
+        object.__setattr__(self, "record_id", _printable(self.record_id))
 
 
 Change: TypeAlias = Record | Retraction | Rejected
@@ -323,6 +325,11 @@ def _require_name(name: str, value: object) -> str:
     if not text.isprintable():
         raise ValueError(f"{name}: expected printable characters, got {redacted(ascii(text))}")
     return text
+
+
+def _printable(text: str) -> str:
+    """Return a text of a bad row so that it can be stored: it must not stop the others."""
+    return text[:LONGEST_NAME].encode("utf-8", "replace").decode()
 
 
 def _require_text(name: str, value: object) -> str:

@@ -14,12 +14,13 @@ import struct
 import threading
 import uuid
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from fingerprint.errors import CorruptIndexError
+from fingerprint.errors import CorruptIndexError, IndexFormatError
 from fingerprint.hash_arrays import HashArray
 from fingerprint.index import Index, durable
 from fingerprint.lists.hash_types import HASH_TYPES, HashType
@@ -43,7 +44,7 @@ SHELVES = "shelves"
 
 _PLACE = struct.Struct("<BqI")
 _SEQS_A_ROW = 512
-_ADDED_AT_ONCE = 1 << 19
+_ADDED_AT_ONCE = 1 << 18
 _TMK_BITS = 256
 
 
@@ -117,6 +118,7 @@ class Shelf:
         self._packed = bytearray()
         self._seqs: list[int] = []
         self._first = 0
+        self._adding: Future[None] | None = None
 
     def begin(self, next_number: int, records: int) -> None:
         """Begin a change, at what the tables say."""
@@ -149,27 +151,43 @@ class Shelf:
         """Whether so many hashes wait that they should be flushed."""
         return len(self._seqs) >= _ADDED_AT_ONCE
 
-    def flush(self, db: sqlite3.Connection) -> None:
-        """Put what waits onto the shelf for good, and note whose it is."""
+    def flush(self, db: sqlite3.Connection, beside: Executor | None = None) -> None:
+        """Put what waits onto the shelf for good, and note whose it is.
+
+        With ``beside``, that goes on while more is staged; `settle` waits for it.
+        """
+        self.settle()
         if not self._seqs:
             return
         nbytes = self.index.bits // 8
         packed = np.frombuffer(bytes(self._packed), np.uint8).reshape(-1, nbytes)
         hashes = HashArray(packed, self.index.algorithm, bits=self.index.bits)
-        names = self.index.add(None, hashes)
-        if names[0] != f"#{self._first}":
-            raise CorruptIndexError(
-                str(self.index), f"expected to add #{self._first} next, added {names[0]}"
-            )
+        first, self._first = self._first, self.next_number
+        if beside is None:
+            self._add(hashes, first)
+        else:
+            self._adding = beside.submit(self._add, hashes, first)
         seqs = np.array(self._seqs, "<i8")
         rows = (
-            (self.no, self._first + i, seqs[i : i + _SEQS_A_ROW].tobytes())
+            (self.no, first + i, seqs[i : i + _SEQS_A_ROW].tobytes())
             for i in range(0, len(seqs), _SEQS_A_ROW)
         )
         db.executemany("INSERT INTO places VALUES (?, ?, ?)", rows)
-        self._first = self.next_number
         self._packed.clear()
         self._seqs.clear()
+
+    def settle(self) -> None:
+        """Wait for what is being added, and raise what it raised."""
+        adding, self._adding = self._adding, None
+        if adding is not None:
+            adding.result()
+
+    def _add(self, hashes: HashArray, first: int) -> None:
+        names = self.index.add(None, hashes)
+        if names[0] != f"#{first}":
+            raise CorruptIndexError(
+                str(self.index), f"expected to add #{first} next, added {names[0]}"
+            )
 
     def owners(self, db: sqlite3.Connection, numbers: I64) -> I64:
         """Return the records' sequence numbers of numbers on the shelf; -1 for none."""
@@ -207,6 +225,7 @@ class Shelves:
         self._residency: Residency = residency
         self._open: dict[str, Shelf] = {}
         self._folders: dict[str, str] = {}
+        self._retired: list[Shelf] = []
         self._lock = threading.RLock()
 
     def listed(self, db: sqlite3.Connection) -> dict[str, tuple[int, str, int, int]]:
@@ -225,8 +244,8 @@ class Shelves:
         with self._lock:
             shelf = self._open.get(name)
             if shelf is None or self._folders[name] != row[1]:
-                if shelf is not None:  # Rebuilt meanwhile.
-                    shelf.index.close()
+                if shelf is not None:  # Rebuilt meanwhile; another thread may be searching it.
+                    self._retired.append(shelf)
                 shelf = Shelf(row[0], HASH_TYPES[name], self._index(row[1]))
                 self._open[name], self._folders[name] = shelf, row[1]
         return shelf
@@ -277,7 +296,9 @@ class Shelves:
             shelf = self.get(db, name)
             if shelf is None or shelf.index.next_number == next_number:
                 continue
-            shelf.take_off([Place(no, next_number, shelf.index.next_number - next_number)])
+            orphans = shelf.index.next_number - next_number
+            shelf.take_off([Place(no, next_number, orphans)])
+            db.execute("UPDATE state SET unpurged = unpurged + ?", (orphans,))
             db.execute(
                 "UPDATE shelves SET next_number = ? WHERE no = ?", (shelf.index.next_number, no)
             )
@@ -286,8 +307,15 @@ class Shelves:
         """Close all."""
         for name in self.open_names():
             self.forget(name)
+        for shelf in self._retired:
+            shelf.index.close()
 
     def _index(self, folder: str) -> Index:
-        return Index.open(
-            self._directory / folder, read_only=self._read_only, residency=self._residency
-        )
+        path = self._directory / folder
+        try:
+            return Index.open(path, read_only=self._read_only, residency=self._residency)
+        except CorruptIndexError:
+            raise
+        except IndexFormatError as error:
+            detail = f"found {error.found}; `rebuild` makes it from the records"
+            raise CorruptIndexError(str(path), detail) from error

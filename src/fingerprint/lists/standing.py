@@ -7,6 +7,7 @@ import sqlite3
 from datetime import datetime
 from typing import Any
 
+from fingerprint.lists.records import instant_of
 from fingerprint.lists.reports import Feed, RejectedRow
 from fingerprint.lists.tables import instant, text
 
@@ -42,6 +43,8 @@ def write_feed(
     db.execute("INSERT OR IGNORE INTO feeds VALUES (?, '{}', NULL, NULL, '')", (name,))
     if checkpoint is not None:
         db.execute("UPDATE feeds SET checkpoint = ? WHERE name = ?", (checkpoint, name))
+    if expires_at is not None:
+        db.execute("UPDATE feeds SET expires_at = ? WHERE name = ?", (text(expires_at), name))
     if refreshed_at is not None:
         db.execute(
             "UPDATE feeds SET refreshed_at = ?, expires_at = ?, stale = '' WHERE name = ?",
@@ -69,6 +72,7 @@ def feeds(db: sqlite3.Connection) -> list[Feed]:
 
 def stale_reasons(db: sqlite3.Connection, now: datetime, max_age_s: float | None) -> list[str]:
     """Say of each feed why it cannot be relied on."""
+    now = instant_of(now)
     reasons = []
     for feed in feeds(db):
         name = feed.name or "the list"

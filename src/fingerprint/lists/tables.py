@@ -227,8 +227,8 @@ def instant(value: str | None) -> datetime | None:
 
 
 def text(value: datetime | None) -> str | None:
-    """Write a time that may be missing."""
-    return None if value is None else text_of_instant(value)
+    """Write a time that may be missing; ValueError when it has no zone."""
+    return None if value is None else text_of_instant(instant_of(value))
 
 
 class Readers:

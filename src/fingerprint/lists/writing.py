@@ -6,6 +6,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ from fingerprint.errors import (
 from fingerprint.index import durable
 from fingerprint.index.connections import close_before_forks
 from fingerprint.lists.applying import Applier, Tally
-from fingerprint.lists.content import DIGEST_NBYTES, combined, record_of
+from fingerprint.lists.content import DIGEST_NBYTES, combined, record_of, value_of
 from fingerprint.lists.reports import ApplyReport
 from fingerprint.lists.shelves import SHELVES, Place, Shelf, Shelves, hashes_of, places_text
 from fingerprint.lists.standing import checkpoint_text, write_feed
@@ -43,11 +44,13 @@ __all__ = ["ListWriter"]
 PATIENCE_MS = 10_000
 """How long a purge waits for readers to let go of older states."""
 
+_COMMITTED = "changes are committed, but what was retracted is still in the files: purge again"
+
 
 class ListWriter:
     """The one writer of a list; threads take turns."""
 
-    def __init__(self, directory: Path, shelves: Shelves) -> None:
+    def __init__(self, directory: Path, shelves: Shelves, *, settle: bool = True) -> None:
         self._directory = directory
         self._shelves = shelves
         self._mutex = threading.RLock()
@@ -55,8 +58,9 @@ class ListWriter:
         self._busy = False
         self._closed = False
         self._db: Connection | None = None
-        with self._turn() as db:
-            self._settle(db)
+        if settle:
+            with self._turn() as db:
+                self._settle(db)
         close_before_forks(self)
 
     def apply(
@@ -81,18 +85,22 @@ class ListWriter:
                 raise TypeError(f"{name}: expected text, got {type(value).__name__}")
         if not by:
             raise ValueError("by: expected who brings the changes, got nothing")
+        if snapshot_of == "":
+            raise ValueError("snapshot_of: expected a source, got nothing")
         if not 0 <= max_retracted_share <= 1:
             raise ValueError(f"max_retracted_share: expected 0 to 1, got {max_retracted_share}")
         with self._turn() as db:
             self._settle(db)
             with self._commit(db):
                 state = read_state(db)
-                applier = Applier(db, self._shelves, state, text(now) or "", by)
-                if snapshot_of is not None:
-                    applier.snapshot_of(snapshot_of)
-                applier.run(changes, progress)
-                applier.retract_unseen(max_retracted_share)
-                reached = applier.finish()
+                # Its end waits for what is still going onto shelves, also on an error.
+                with ThreadPoolExecutor(1, "fingerprint-shelves") as beside:
+                    applier = Applier(db, self._shelves, state, text(now) or "", by, beside)
+                    if snapshot_of is not None:
+                        applier.snapshot_of(snapshot_of)
+                    applier.run(changes, progress)
+                    applier.retract_unseen(max_retracted_share)
+                    reached = applier.finish()
                 tally = applier.tally
                 unpurged = state.unpurged + tally.retracted + tally.replaced
                 reached = reached._replace(unpurged=unpurged)
@@ -105,8 +113,7 @@ class ListWriter:
                 if feed or given is not None or refreshed_at or expires_at:
                     written = None if given is None else checkpoint_text(given)
                     write_feed(db, feed, written, refreshed_at or now, expires_at)
-            self._take_off(db)
-            purged = not unpurged or (purge and self._purge_if_possible(db))
+            purged = self._tidy(db, purge=purge and unpurged > 0) and (purge or not unpurged)
         return ApplyReport(
             version=reached.version,
             changed=bool(tally.changed),
@@ -172,7 +179,10 @@ class ListWriter:
         """Overwrite everything that was retracted."""
         with self._turn() as db:
             self._settle(db)
-            self._purge(db, progress)
+            try:
+                self._purge(db, progress)
+            except SQLITE_ERRORS as error:
+                raise typed_error(error, self._directory, _COMMITTED) from error
 
     def rebuild(self, progress: Callable[[int], object] | None) -> None:
         """Make all shelves anew."""
@@ -272,12 +282,19 @@ class ListWriter:
                 shelf.take_off([Place(*row) for row in rows])
                 db.execute("DELETE FROM leaving WHERE shelf = ?", (shelf.no,))
 
-    def _purge_if_possible(self, db: Connection) -> bool:
-        """Purge what is committed already: a reader in the way is told, and no failure."""
+    def _tidy(self, db: Connection, *, purge: bool) -> bool:
+        """Take off and purge what is committed: what is in the way is told, and no failure."""
         try:
-            self._purge(db, None)
-        except IndexLockedError:
+            self._take_off(db)
+            if purge:
+                self._purge(db, None)
+        except (IndexLockedError, OSError):
             return False
+        except SQLITE_ERRORS as error:
+            found = typed_error(error, self._directory, _COMMITTED)
+            if isinstance(found, IndexLockedError | OSError):
+                return False
+            raise found from error
         return True
 
     def _purge(self, db: Connection, progress: Callable[[float], object] | None) -> None:
@@ -310,12 +327,19 @@ class ListWriter:
     def _fill(self, db: Connection, progress: Callable[[int], object] | None) -> None:
         """Put all records onto new shelves."""
         shelves: dict[str, Shelf] = {}
-        names: dict[int, str] = dict(db.execute("SELECT no, name FROM sources"))
+        sources = {
+            no: (name, d) for no, name, d in db.execute("SELECT no, name, digest FROM sources")
+        }
+        totals = dict.fromkeys(sources, 0)
         done = 0
         rows = db.execute("SELECT seq, source, id, body FROM records ORDER BY seq")
         while page := rows.fetchmany(1024):
             for seq, source, record_id, body in page:
-                record = record_of(names[source], record_id, body)
+                if source not in sources:
+                    raise sqlite3.DatabaseError("a record is of no known source")
+                name = sources[source][0]
+                record = record_of(name, record_id, body)
+                totals[source] = combined(totals[source], value_of(name, record_id, body))
                 places = []
                 shelved = set()
                 for kind, packed, n in hashes_of(record):
@@ -333,6 +357,9 @@ class ListWriter:
             done += len(page)
             if progress is not None:
                 progress(done)
+        for no, (name, digest) in sources.items():
+            if totals[no] != int.from_bytes(digest):
+                raise sqlite3.DatabaseError(f"records of {name!r} do not match their digest")
         for name, shelf in shelves.items():
             shelf.flush(db)
             db.execute(
