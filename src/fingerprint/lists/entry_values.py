@@ -45,11 +45,11 @@ def changes_with_raw(
         kept = {name: value for name, value in raw.items() if _is_small(name, value)}
         while len(json.dumps(kept)) > 8 * LARGEST_KEPT:
             kept.popitem()
-        left_out = ", ".join(str(name)[:40] for name in raw if name not in kept)
+        left_out = ", ".join(repr(name[:40]) for name in raw if name not in kept)
         again = list(changes_of(row, source, record_id, hashes, raw=kept, **fields))
         if left_out and not (isinstance(again[0], Rejected) and again[0].whole):
             changes = [
-                Rejected(row, f"raw: left out {left_out}: too large", source, record_id, False),
+                Rejected(row, f"raw: left out {left_out}: expected less", source, record_id, False),
                 *again,
             ]
     for fault in faults:

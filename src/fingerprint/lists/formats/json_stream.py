@@ -24,6 +24,7 @@ __all__ = ["Entry", "EntryStream", "JsonDocument", "changes_of_entries"]
 
 MOST_CONTAINERS = 100_000
 """Objects and arrays in one entry; empty ones take 40 times their bytes in memory."""
+_TOO_MANY = f"more than {MOST_CONTAINERS:,} objects and arrays in one entry"
 
 _BLOCK_NBYTES = 1 << 16
 _WHITESPACE = " \t\n\r"
@@ -90,8 +91,8 @@ class _Text:
         self._at += 1
         return one
 
-    def value(self) -> Any:
-        """Return the next value, whole."""
+    def value(self, level: int = 0) -> Any:
+        """Return the next value, whole, so many levels deep in the document."""
         self.peek()
         while True:
             self.fault = ""
@@ -103,7 +104,7 @@ class _Text:
                 raise self.error("a number too long, or nested too deep") from None
             # A number may go on in what was not read yet.
             if end >= 0 and (end < len(self._text) or self._is_whole or value.__class__ in _ENDED):
-                self._require_shallow(self._at, end)
+                self._require_shallow(self._at, end, self._max_depth - level)
                 self._at = end
                 return value
             self._read_more()
@@ -119,7 +120,7 @@ class _Text:
         pending = len(self._text) - self._at
         brackets = self._text.count("{", self._at) + self._text.count("[", self._at)
         if brackets > MOST_CONTAINERS:
-            raise self.error(f"more than {MOST_CONTAINERS:,} objects and arrays in one entry")
+            raise self.error(_TOO_MANY)
         if self._is_whole:
             raise ListFormatError(self._name, "not JSON, or cut short", self.row)
         while len(self._text) - self._at < max(2 * pending, 1) and self._more():
@@ -134,23 +135,29 @@ class _Text:
             while len(data) < 4 and (more := self._stream.read()):
                 data += more
             self._decode = codecs.getincrementaldecoder(json.detect_encoding(data))("strict")
+        reason, text = "", ""
         try:
             text = self._decode.decode(data, final=not data)
         except UnicodeDecodeError as error:
-            raise ListFormatError(self._name, f"not {error.encoding}: {error.reason}") from None
+            reason = f"not {error.encoding}: {error.reason}"
+        # Not inside the handler: that error holds the bytes.
+        if reason:
+            raise ListFormatError(self._name, reason, self.row)
         self._is_whole = not data
         self._text = self._text[self._at :] + text
         self._at = 0
         return True
 
-    def _require_shallow(self, start: int, end: int) -> None:
+    def _require_shallow(self, start: int, end: int, most: int) -> None:
         brackets = self._text.count("{", start, end) + self._text.count("[", start, end)
-        if brackets > self._max_depth:
+        if brackets > MOST_CONTAINERS:
+            raise self.error(_TOO_MANY)
+        if brackets > most:
             depth = 0
             for one in _BRACKETS.findall(self._text, start, end):
                 depth += one in "{["
                 depth -= one in "}]"
-                if depth > self._max_depth:
+                if depth > most:
                     raise self.error(f"nested deeper than {self._max_depth} levels")
 
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -240,16 +247,18 @@ class JsonDocument:
         text = self._text
         if text.peek() != "{":
             raise text.error("expected an object")
+        has_array = False
         for name in self._names(self.around):
             if name == self._array and text.peek() == "[":
                 nested = self._nested(self.around) if self._nested else ""
                 self.around[name] = None
+                has_array = True
                 yield from self._elements(nested)
             else:
-                self.around[name] = self._plain_value()
+                self.around[name] = self._plain_value(1)
         if text.peek():
             raise ListFormatError(self.name, "not JSON: goes on after its end")
-        if self._array not in self.around:
+        if not has_array:
             raise ListFormatError(self.name, f"expected an array {self._array!r} in an object")
 
     def count(self, field: str) -> int | None:
@@ -301,8 +310,8 @@ class JsonDocument:
             if text.take(",}") == "}":
                 return
 
-    def _plain_value(self) -> Any:
-        value = self._text.value()
+    def _plain_value(self, level: int) -> Any:
+        value = self._text.value(level)
         if self._text.fault:
             raise ListFormatError(self.name, self._text.fault)
         return value
@@ -320,7 +329,7 @@ class JsonDocument:
                 yield from self._nested_elements(nested, outer)
             else:
                 text.row = self.rows + 1
-                value = text.value()
+                value = text.value(2 if within is None else 4)
                 self.rows += 1
                 fault = text.fault
                 if value.__class__ is not dict:
@@ -337,7 +346,7 @@ class JsonDocument:
                 around[name] = None
                 yield from self._elements("", around, parent)
             else:
-                around[name] = self._plain_value()
+                around[name] = self._plain_value(3)
         self._stream.mark()
 
 

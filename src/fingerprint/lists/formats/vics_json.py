@@ -157,7 +157,7 @@ def _type_of_pair(one: Any) -> str:
         return ""
 
 
-def _flags(values: Mapping[str, Any]) -> list[str]:
+def _flags(values: Mapping[str, Any]) -> tuple[str, ...]:
     flags = []
     for field, flag in _FLAGS.items():
         try:
@@ -166,7 +166,9 @@ def _flags(values: Mapping[str, Any]) -> list[str]:
         except ValueError:
             continue
     series = text_of(values.get("Series")).strip().lower()
-    return [*flags, "series"] if series not in ("", "false", "0", "[]") else flags
+    if series not in ("", "false", "0", "[]"):
+        flags.append("series")
+    return tuple(flags)
 
 
 def _media(mime_type: str) -> MediaKind:
