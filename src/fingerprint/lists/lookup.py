@@ -16,7 +16,7 @@ from fingerprint.hashes import Hash
 from fingerprint.lists.content import record_of
 from fingerprint.lists.hash_types import HASH_TYPES, canonical_hash, hash_type
 from fingerprint.lists.reports import FrameHits, Hit
-from fingerprint.lists.shelves import Place, packed_value, places_of
+from fingerprint.lists.shelves import Place, packed_value, places_of, seqs_of
 from fingerprint.results import Match
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class Commit:
         if shelf is None:
             return []
         blobs = self._db.execute("SELECT seqs FROM places WHERE shelf = ?", (shelf.no,))
-        every = [np.frombuffer(blob, "<i8") for (blob,) in blobs]
+        every = [seqs_of(blob) for (blob,) in blobs]
         seqs: list[int] = np.unique(np.concatenate([np.empty(0, np.int64), *every])).tolist()
         return seqs
 

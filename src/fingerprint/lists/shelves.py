@@ -38,6 +38,7 @@ __all__ = [
     "packed_value",
     "places_of",
     "places_text",
+    "seqs_of",
 ]
 
 SHELVES = "shelves"
@@ -67,6 +68,13 @@ def places_of(blob: bytes) -> list[Place]:
         return [Place(*values) for values in _PLACE.iter_unpack(blob)]
     except struct.error:
         raise sqlite3.DatabaseError("places of a record are damaged") from None
+
+
+def seqs_of(blob: bytes) -> I64:
+    """Read a row of the table places; sqlite3.DatabaseError when it is damaged."""
+    if len(blob) % 8:
+        raise sqlite3.DatabaseError("places of records are damaged")
+    return np.frombuffer(blob, "<i8").astype(np.int64, copy=False)
 
 
 def hashes_of(record: Record) -> Iterator[tuple[HashType, bytes, int]]:
@@ -124,6 +132,7 @@ class Shelf:
         """Begin a change, at what the tables say."""
         self.next_number = self._first = next_number
         self.records = records
+        self._adding = None
         self._packed.clear()
         self._seqs.clear()
 
@@ -204,7 +213,7 @@ class Shelf:
                 ).fetchone()
                 if row is None:
                     continue
-                first, seqs = row[0], np.frombuffer(row[1], "<i8")
+                first, seqs = row[0], seqs_of(row[1])
             if number < first + len(seqs):
                 found[i] = seqs[number - first]
         return found
@@ -297,6 +306,10 @@ class Shelves:
             if shelf is None or shelf.index.next_number == next_number:
                 continue
             orphans = shelf.index.next_number - next_number
+            if orphans < 0:
+                raise CorruptIndexError(
+                    str(shelf.index), f"ends {-orphans} hashes too early; `rebuild` makes it anew"
+                )
             shelf.take_off([Place(no, next_number, orphans)])
             db.execute("UPDATE state SET unpurged = unpurged + ?", (orphans,))
             db.execute(
