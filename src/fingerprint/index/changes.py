@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -134,15 +135,17 @@ class TableChange:
         )
 
     def _break_up(self, known: Mapping[str, int]) -> None:
-        """Turn the blocks that some entries are in into entries of their own."""
-        for name, seq in known.items():
-            if name != f"#{seq}":
-                continue
-            block = block_of(self._db, self._directory, seq)
+        """Cut entries out of their blocks: what stands between them stays in smaller ones."""
+        numbered = sorted(seq for name, seq in known.items() if name == f"#{seq}")
+        done = 0
+        while done < len(numbered):
+            block = block_of(self._db, self._directory, numbered[done])
+            end = numbered[done] + 1 if block is None else block.first_seq + block.n
+            cut = bisect.bisect_left(numbered, end, done)
             if block is not None:
-                entries = (block.entry(i).with_crc() for i in range(block.n))
-                self._db.executemany(INSERT_ENTRY, entries)
                 self._db.execute("DELETE FROM blocks WHERE first_seq = ?", (block.first_seq,))
+                self._db.executemany(INSERT_BLOCK, block.without(numbered[done:cut]))
+            done = cut
 
     def _seqs_of(self, ids: Sequence[str]) -> dict[str, int]:
         """Return the sequence numbers of those ids that are there."""

@@ -97,6 +97,17 @@ class Block(NamedTuple):
         quality = int.from_bytes(self.quality[i : i + 1], "little", signed=True)
         return EntryRow(self.first_seq + i, None, packed, quality, None, 0)
 
+    def without(self, seqs: Sequence[int]) -> Iterator[Block]:
+        """Yield the blocks that are left when some entries, ascending, are cut out."""
+        nbytes = len(self.hashes) // self.n
+        begin = 0
+        for end in [*(seq - self.first_seq for seq in seqs), self.n]:
+            if begin < end:
+                hashes = self.hashes[begin * nbytes : end * nbytes]
+                quality = self.quality[begin:end]
+                yield Block(self.first_seq + begin, end - begin, hashes, quality, 0).with_crc()
+            begin = end + 1
+
     def rows(self, bits: int) -> Rows:
         """Return all of them as arrays."""
         seqs = np.arange(self.first_seq, self.first_seq + self.n)

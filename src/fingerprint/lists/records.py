@@ -133,9 +133,9 @@ class Record:
             _require_text("category", self.category)
         if self.severity != "":
             _require_text("severity", self.severity)
-        if self.flags:
+        if self.flags != ():
             set_(self, "flags", tuple(sorted(set(_texts("flags", self.flags)))))
-        if self.opinions:
+        if self.opinions != ():
             set_(self, "opinions", _opinions(self.opinions))
         if self.first_seen is not None:
             set_(self, "first_seen", _utc("first_seen", self.first_seen))

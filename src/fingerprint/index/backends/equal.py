@@ -57,7 +57,8 @@ class EqualBackend(Backend):
 
     def _equal(self, wanted: U64, first: int, last: int) -> I64:
         rows = np.sort(self._order[first:last])
-        return rows[(self._words[rows] == wanted).all(axis=1)]
+        equal: I64 = rows[(self._words[rows] == wanted).all(axis=1)]
+        return equal
 
     def nearest(self, queries: HashArray, k: int) -> Neighbours:
         """Refuse: nothing is known of what is near."""
