@@ -36,8 +36,10 @@ def read_separated(
 ) -> Iterator[Change]:
     """Yield the changes of a table; see the format csv."""
     for option, value, least in (("delimiter", delimiter, 1), ("quotechar", quotechar, 0)):
-        if not isinstance(value, str) or not least <= len(value) <= 1 or value in "\r\n\0" * least:
+        if not isinstance(value, str) or not least <= len(value) <= 1 or set(value) & set("\r\n\0"):
             raise ValueError(f"{option}: expected one character, got {value!r}")
+    if delimiter == quotechar:
+        raise ValueError(f"quotechar: expected another than the delimiter, got {quotechar!r}")
     if isinstance(ignored, str):
         raise TypeError("ignored: expected names in a list, got str")
     reader = RowReader(name, source, hash_type, retracted_values)

@@ -33,9 +33,10 @@ def parse(
 ) -> Iterator[Change]:
     """Yield the changes of a table, in UTF-8 or in UTF-16 with its byte order mark.
 
-    A row that cannot be read is rejected, under the line it begins at, and the next line is
-    read. Rows that follow each other and have one id and a hash of any type each are one
-    record. A row without a column of ids gets one made from its hashes.
+    A row that cannot be read, or has a cell longer than `csv.field_size_limit` (128 KiB unless
+    changed), is rejected under the line it begins at, and the next line is read. Rows that
+    follow each other, and have one id and a hash of any type each, are one record. A row
+    without a column of ids gets one made from its hashes.
 
     Parameters
     ----------

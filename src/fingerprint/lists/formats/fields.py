@@ -68,6 +68,7 @@ _SINGLE = frozenset({"source", "category", "severity", "media", "flags", "first_
 _LIKE_HASHES = re.compile("|".join([*_TYPE_NAMES, "hash", "digest", "checksum", "fingerprint"]))
 
 _OF_LENGTH = {32: "md5", 40: "sha1", 128: "sha512", 192: "photodna", 288: "photodna"}
+_IS_HEX = re.compile("[0-9a-fA-F]+").fullmatch
 _MANY_OF_LENGTH = {64: "sha256 or pdq", 16: "phash or dhash"}
 
 
@@ -212,7 +213,8 @@ def type_of_length(value: str, name: str, row: int) -> str:
     ListFormatError
         There are several.
     """
-    if several := _MANY_OF_LENGTH.get(len(value)):
+    several = _MANY_OF_LENGTH.get(len(value))
+    if several and _IS_HEX(value):
         raise ListFormatError(
             name, f"{len(value)} hex digits may be {several}: say which with hash_type=", row
         )

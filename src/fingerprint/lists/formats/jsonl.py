@@ -39,6 +39,8 @@ def parse(
 ) -> Iterator[Change]:
     """Yield what the objects say; a line that is none, or too deep, is rejected.
 
+    A name that looks like hashes and is not known is told of and left out of the record.
+
     Parameters
     ----------
     stream, name, source, limits
