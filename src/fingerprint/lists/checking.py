@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from fingerprint.lists.hash_types import HASH_TYPES
 from fingerprint.lists.shelves import SHELVES, Shelf, hashes_of, places_of
 from fingerprint.lists.tables import CATALOG, SQLITE_ERRORS, read_facts, read_state, typed_error
 from fingerprint.results import VerifyReport
+
+if TYPE_CHECKING:
+    from fingerprint.typing import I64
 
 __all__ = ["verify"]
 
@@ -138,7 +142,7 @@ class _Check:
             if shelf is None:
                 continue
             numbers = np.arange(place.first, place.first + n)
-            if shelf.kind != kind or not (shelf.owners(self._db, numbers) == seq).all():
+            if shelf.kind != kind or not self._are_of(shelf, numbers, seq):
                 self._tell(f"{who}: its {kind.name} hash is another's by the table places")
                 continue
             nbytes = len(packed) // n
@@ -146,6 +150,12 @@ class _Check:
                 fault = _fault(shelf, number, packed[i * nbytes : (i + 1) * nbytes])
                 if fault and self._is_there_still(seq, places):
                     self._tell(f"{who}: {fault}")
+
+    def _are_of(self, shelf: Shelf, numbers: I64, seq: int) -> bool:
+        try:
+            return bool((shelf.owners(self._db, numbers) == seq).all())
+        except sqlite3.DatabaseError:
+            return False
 
     def _is_there_still(self, seq: int, places: bytes) -> bool:
         """Say whether a record was not retracted meanwhile, which takes its hashes away."""

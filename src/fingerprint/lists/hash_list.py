@@ -43,7 +43,14 @@ from fingerprint.lists.standing import (
     rejected,
     stale_reasons,
 )
-from fingerprint.lists.tables import CATALOG, Readers, create_tables, read_facts, read_state
+from fingerprint.lists.tables import (
+    CATALOG,
+    SQLITE_ERRORS,
+    Readers,
+    create_tables,
+    read_facts,
+    read_state,
+)
 from fingerprint.lists.writing import ListWriter
 
 if TYPE_CHECKING:
@@ -599,7 +606,7 @@ class HashList:
             with self._asked() as commit:
                 try:
                     answer = ask(commit)
-                except CorruptIndexError:
+                except (CorruptIndexError, OSError, *SQLITE_ERRORS):
                     with self._asked() as later:
                         if later.folders() == commit.folders():
                             raise
