@@ -167,6 +167,19 @@ def test_a_window_that_cannot_be_cut_is_read_whole(exchange: Exchange) -> None:
     assert held(known.records()) == exchange.alive()
 
 
+def test_beyond_what_is_settled_the_rest_is_read_in_one_go(exchange: Exchange) -> None:
+    """There the checkpoint does not move: window after window would begin at the same place."""
+    exchange.date_off_s = None  # So a day is not settled.
+    for number in range(100):
+        exchange.put(f"e{number}", ago_s=number * 600)
+    exchange.page_size = 10
+    known = MemoryList()
+    with client_of("ncmec", exchange, max_window_entries=20) as client:
+        sync(client, known, by="test")
+    assert held(known.records()) == exchange.alive()
+    assert known.checkpoint("ncmec/industry") == {"to": "2026-02-28T12:00:00Z"}
+
+
 def test_everything_is_one_snapshot_of_many_windows(exchange: Exchange) -> None:
     many(exchange, 60, days=900)
     exchange.page_size = 10

@@ -125,7 +125,7 @@ class Credentials:
 
     def also_hide(self, secrets: Iterable[str]) -> None:
         """Hide what was made of these secrets, such as a token that the exchange gave."""
-        self._more = [*self._more[-16:], *secrets]
+        self._more = [*self._more[-64:], *secrets]
 
     def hidden(self, text: str) -> str:
         """Return a text without any of these secrets in it."""

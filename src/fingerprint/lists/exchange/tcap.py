@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
+from math import isfinite
 from typing import Any, Final, Unpack
 from urllib.parse import urlencode
 
@@ -136,8 +137,8 @@ class TcapClient(Client):
         found = "" if page.checkpoint is None else page.checkpoint
         if not isinstance(found, str) or len(found) > LONGEST_CHECKPOINT:
             raise ExchangeProtocolError(
-                f"{self._name}: hash list: expected a checkpoint of text, got "
-                f"{type(found).__name__}"
+                f"{self._name}: hash list: expected a checkpoint of text, "
+                f"{LONGEST_CHECKPOINT} characters at most, got {type(found).__name__}"
             )
         return found
 
@@ -199,7 +200,8 @@ def _earlier(checkpoint: str, overlap: timedelta) -> str:
         if time.isascii() and time.isdecimal():
             return f"{max(0, int(time) - int(overlap.total_seconds()))},{last}"
         seconds = float(time)
-        return f"{max(0.0, seconds - overlap.total_seconds()):.6f},{last}"
+        if isfinite(seconds):
+            return f"{max(0.0, seconds - overlap.total_seconds()):.6f},{last}"
     with suppress(ListFormatError, OverflowError):
         return f"{text_of_instant(instant_of(time) - overlap)},{last}"
     return checkpoint
