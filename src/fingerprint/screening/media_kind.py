@@ -1,0 +1,65 @@
+"""Picture or video, by the first bytes: names of files are their uploader's."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+__all__ = ["HEAD_NBYTES", "MediaChoice", "MediaSort", "may_move", "sort_of"]
+
+MediaChoice = Literal["auto", "image", "video"]
+MediaSort = Literal["image", "video"]
+
+HEAD_NBYTES = 4096
+
+_IMAGES = (
+    b"\xff\xd8\xff",  # JPEG
+    b"\x89PNG\r\n\x1a\n",
+    b"GIF87a",
+    b"GIF89a",
+    b"BM",
+    b"II*\x00",  # TIFF, and BigTIFF below
+    b"MM\x00*",
+    b"II+\x00",
+    b"MM\x00+",
+)
+_VIDEOS = (
+    b"\x1a\x45\xdf\xa3",  # Matroska, WebM
+    b"FLV",
+    b"OggS",
+    b"\x00\x00\x01",  # MPEG, H.264 and H.265 without a container
+    b"\x00\x00\x00\x01",
+    b"\x30\x26\xb2\x75",  # ASF
+    b".RMF",
+    b"DKIF",
+    b"YUV4MPEG2",
+    b"nut/multimedia container",
+    b"\x06\x0e\x2b\x34",  # MXF
+    b"\xb7\xd8\x00\x20",  # WTV
+    b"\x1f\x07\x00",  # DV
+)
+_BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"}
+_STILL_BRANDS = {b"avif", b"avis", b"mif1", b"msf1", b"heic", b"heix", b"heim", b"hevc", b"hevx"}
+
+
+def sort_of(head: bytes) -> MediaSort | None:
+    """Say what bytes begin like; None for what is no known format of either."""
+    if head.startswith(_IMAGES):
+        return "image"
+    if head[:4] == b"RIFF" and head[8:12] in (b"WEBP", b"AVI "):
+        return "image" if head[8:12] == b"WEBP" else "video"
+    if head[4:8] in _BOXES:
+        return "image" if head[4:8] == b"ftyp" and head[8:12] in _STILL_BRANDS else "video"
+    is_stream = any(head[at : at + 1] == head[at + 188 : at + 189] == b"G" for at in (0, 4))
+    return "video" if head.startswith(_VIDEOS) or is_stream else None
+
+
+def may_move(data: bytes | bytearray | memoryview) -> bool:
+    """Say whether a picture may have more frames or pages than one."""
+    head = bytes(data[:HEAD_NBYTES])
+    if head[:3] == b"GIF" or head[:4] in _IMAGES[5:]:
+        return True
+    if head[:4] == b"RIFF":  # The flags of VP8X.
+        return head[12:16] == b"VP8X" and len(head) > 20 and bool(head[20] & 2)
+    if head[4:8] == b"ftyp":
+        return b"avis" in head[8:64]
+    return head[:4] == b"\x89PNG" and b"acTL" in bytes(data)
