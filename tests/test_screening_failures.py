@@ -192,14 +192,8 @@ def test_anything_else_is_an_error(
 
 
 LISTED = record_of(KNOWN, "1", "md5", "pdq")
-STARTS = [
-    KNOWN[:64],
-    picture(1, format="JPEG")[:300],
-    b"GIF89a",
-    b"RIFF\0\0\0\0WEBP",
-    b"",
-    b"\0" * 9,
-]
+STARTS = [KNOWN[:64], picture(1, format="JPEG")[:300], b"GIF89a", b"RIFF\0\0\0\0WEBP"]
+WHOLE = [picture(5, format=form) for form in ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")]
 
 
 @given(st.data())

@@ -276,7 +276,8 @@ class ScreeningResult:
     screened_at : datetime
         When, in UTC.
     timings_ms : mapping of str to float
-        ``"read"``, ``"digest"`` (waiting only), ``"decode"`` (with hashing), ``"look_up"``.
+        ``"read"``, ``"decode"`` (with hashing), ``"digest"`` (waiting for digests and what lists
+        say of them, beside the decoding), ``"look_up"``, ``"total"``.
     told : str
         What the uploader's side is told.
     """

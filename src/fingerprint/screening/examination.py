@@ -94,8 +94,7 @@ class Examination:
         try:
             yield
         finally:
-            spent = (perf_counter() - began) * 1000
-            self.timings_ms[name] = round(self.timings_ms.get(name, 0.0) + spent, 3)
+            self.timings_ms[name] = self.timings_ms.get(name, 0.0) + _ms_since(began)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -112,15 +111,22 @@ def examine(request: Request, tools: Tools, plans: list[ListPlan], now: datetime
     """Read, hash and look up one upload; nothing is raised but interrupts."""
     found = Examination(request.label, now, plans)
     digests = list(dict.fromkeys([*wanted(plans, DIGEST_TYPES), "sha256"]))
+    began = perf_counter()
     try:
         with opened(
             request.source, request.media, request.label, digests, tools.limits, tools.video_limits
         ) as upload:
             found.media = upload.media
+            found.timings_ms["read"] = _ms_since(began)
             _examine(upload, request, tools, found)
     except Exception as error:  # noqa: BLE001 - fails closed
         found.failures.append(ScreeningFailure.of("read", error))
+    found.timings_ms["total"] = _ms_since(began)
     return found
+
+
+def _ms_since(began: float) -> float:
+    return round((perf_counter() - began) * 1000, 3)
 
 
 def _examine(upload: Upload, request: Request, tools: Tools, found: Examination) -> None:

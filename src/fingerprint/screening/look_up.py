@@ -158,7 +158,7 @@ def _ask_picture(
     radius = policy.radius_of(name)
     hits = plan.hash_list.within(unjudged(asked), radius, exclude=exclusions.perceptual)
     found = [_evidence(plan, name, hit, radius, asked.get(hit.transform)) for hit in hits]
-    looks = len(asked)
+    looks = set(asked)
     if name == "pdq" and policy.views and picture.picture is not None:
         views = AskedViews(known.views, policy)
         for hit in plan.hash_list.match_picture(
@@ -170,8 +170,8 @@ def _ask_picture(
         ):
             reach, view = views.found_by(hit.transform, hit.distance)
             found.append(_evidence(plan, name, hit, reach, view))
-        looks += views.count
-    judged_ones = (judged(replace(one, views_asked=looks), least) for one in found)
+        looks |= views.names
+    judged_ones = (judged(replace(one, views_asked=len(looks)), least) for one in found)
     answer.evidence += [with_probability(one, plan.hash_list) for one in judged_ones]
 
 

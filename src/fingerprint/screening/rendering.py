@@ -90,5 +90,6 @@ def _how(one: Evidence) -> str:
     parts += [f"{one.views_asked} views asked"] if one.views_asked > 1 else []
     if one.probability is not None:
         parts.append(f"probability {one.probability:.6f}")
-    parts.append(f"{one.independent_hashes} independent hashes")
+    hashes = "hash" if one.independent_hashes == 1 else "hashes"
+    parts.append(f"{one.independent_hashes} independent {hashes}")
     return ", ".join(parts)

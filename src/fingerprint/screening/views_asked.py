@@ -61,9 +61,9 @@ class AskedViews:
         return replace(family, hash=views)
 
     @property
-    def count(self) -> int:
-        """How many views were asked."""
-        return sum(len(views) for views in self._asked.values())
+    def names(self) -> set[str]:
+        """Which views were asked; one that several families have is one chance to match."""
+        return {name for views in self._asked.values() for name in views}
 
     def found_by(self, transform: str, distance: int) -> tuple[int, Hash | None]:
         """Return how far the view was looked up that found something, and its hash."""
