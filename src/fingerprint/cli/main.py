@@ -20,6 +20,7 @@ EXIT_INTERRUPTED = 130
 
 _COMMANDS = {
     "algorithms": "List the hash algorithms and the index backends.",
+    "audit": "Verify the log of what was screened.",
     "calibrate": "Measure which radius gives how many false matches.",
     "compare": "Say how far apart two pictures are.",
     "dedupe": "Find the near-duplicates in a folder.",
@@ -27,6 +28,8 @@ _COMMANDS = {
     "evaluate": "Measure how far hashes survive editing, on your own pictures.",
     "hash": "Hash pictures.",
     "index": "Keep hashes under ids and look up what is near.",
+    "list": "Keep hash lists: import, sync, sign, retract, and look into them.",
+    "screen": "Look uploads up in hash lists, by a policy.",
     "transforms": "List the edits that robustness is measured with, or draw them.",
     "verify": "Compare two pictures by their local features.",
     "video": "Hash videos, and find which seconds of one are in another.",

@@ -1,0 +1,1 @@
+"""The commands of ``fingerprint list``, a few a file."""

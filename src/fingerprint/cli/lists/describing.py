@@ -1,0 +1,261 @@
+"""``fingerprint list info``, ``versions``, ``history``, ``show`` and ``rejected``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.filesize import decimal
+from rich.table import Table
+
+from fingerprint.cli.common import console, counted, shown
+from fingerprint.cli.lists.options import (
+    age_text,
+    columns_of,
+    fact_table,
+    json_option,
+    list_argument,
+    short_hash,
+    time_text,
+)
+from fingerprint.errors import redacted
+from fingerprint.lists import Feed, HashList, Record
+from fingerprint.lists.records import text_of_instant
+
+__all__ = ["history", "info", "rejected", "show", "versions"]
+
+_CHANGES = ("added", "updated", "retracted", "rejected")
+
+
+@click.command()
+@list_argument
+@click.option(
+    "--max-age",
+    "max_age_h",
+    type=click.FloatRange(0, min_open=True),
+    metavar="HOURS",
+    help="Also call a feed stale that was last read longer ago.",
+)
+@json_option
+def info(list_path: Path, max_age_h: float | None, as_json: bool) -> int:
+    """Tell what a list holds, and whether it is fresh.
+
+    Exit status 1 when it is stale.
+    """
+    now = datetime.now(UTC)
+    max_age_s = None if max_age_h is None else 3600 * max_age_h
+    with HashList.open(list_path, read_only=True) as found:
+        facts, feeds = found.info(), found.feeds()
+        facts["stale"] = found.stale_reasons(now, max_age_s)
+    if as_json:
+        facts["feeds"] = [_feed_values(one) for one in feeds]
+        click.echo(json.dumps(facts))
+    else:
+        console.print(fact_table("What it holds", _content(facts)))
+        if feeds:
+            console.print(_feed_table(feeds, facts["stale"], now))
+        console.print(_freshness(facts["stale"], feeds), soft_wrap=True)
+    return 1 if facts["stale"] else 0
+
+
+def _content(facts: dict[str, Any]) -> dict[str, str]:
+    changed = facts["changed_at"]
+    when = f", of {time_text(datetime.fromisoformat(changed))}" if changed else ""
+    rows = {
+        "name": shown(facts["name"]),
+        "description": shown(facts["description"]),
+        "version": f"{facts['version']}{when}",
+        "digest": f"{facts['digest'][:16]}…",
+        "records": f"{facts['records']:,}",
+        "hashes": ", ".join(f"{name} {n:,}" for name, n in facts["hash_types"].items()) or "none",
+        "sources": ", ".join(f"{shown(name)} {n:,}" for name, n in facts["sources"].items()),
+        "suspended": f"[yellow]{facts['suspended']:,}[/yellow]" if facts["suspended"] else "",
+        "to purge": f"[yellow]{facts['unpurged']:,}[/yellow]" if facts["unpurged"] else "",
+        "on disk": decimal(facts["nbytes_on_disk"]),
+    }
+    return {name: text for name, text in rows.items() if text}
+
+
+def _feed_table(feeds: list[Feed], stale: list[str], now: datetime) -> Table:
+    table = columns_of(
+        Table(title="Feeds", title_justify="left"), "feed", "last read", "", "expires", "state"
+    )
+    for one in feeds:
+        name = one.name or "the list"
+        is_stale = any(reason.startswith(f"{name}: ") for reason in stale)
+        table.add_row(
+            shown(name),
+            time_text(one.refreshed_at),
+            "" if one.refreshed_at is None else age_text(one.refreshed_at, now),
+            "" if one.expires_at is None else time_text(one.expires_at),
+            "[red]STALE[/red]" if is_stale else "[green]fresh[/green]",
+        )
+    return table
+
+
+def _freshness(stale: list[str], feeds: list[Feed]) -> str:
+    if stale:
+        return "\n".join(f"[red]stale[/red]: {shown(reason)}" for reason in stale)
+    if feeds:
+        return "[green]fresh[/green]"
+    return "no feed: nothing says how fresh it is (--feed of `import`)"
+
+
+def _feed_values(one: Feed) -> dict[str, Any]:
+    values = asdict(one)
+    for name in ("refreshed_at", "expires_at"):
+        if values[name] is not None:
+            values[name] = text_of_instant(values[name])
+    return values
+
+
+@click.command()
+@list_argument
+@json_option
+def versions(list_path: Path, as_json: bool) -> None:
+    """List the changes of a list: who brought what, and when."""
+    with HashList.open(list_path, read_only=True) as found:
+        every = found.versions()
+    if as_json:
+        for one in every:
+            click.echo(json.dumps({**asdict(one), "at": text_of_instant(one.at)}))
+        return
+    table = columns_of(
+        Table(), "no.", "when", "by", "feed", "changes", "records", "note", right=("no.", "records")
+    )
+    for one in every:
+        changes = {name: getattr(one, name) for name in _CHANGES}
+        table.add_row(
+            str(one.number),
+            time_text(one.at),
+            shown(one.by),
+            shown(one.feed),
+            ", ".join(f"{n:,} {name}" for name, n in changes.items() if n),
+            f"{one.entries:,}",
+            shown(one.note),
+        )
+    console.print(table)
+
+
+@click.command()
+@list_argument
+@click.argument("source")
+@click.argument("record_id", metavar="ID")
+@json_option
+def history(list_path: Path, source: str, record_id: str, as_json: bool) -> int:
+    """Tell what happened to a record, also to one that is gone.
+
+    Exit status 1 when it was never there.
+    """
+    with HashList.open(list_path, read_only=True) as found:
+        events = found.history(source, record_id)
+    if as_json:
+        for one in events:
+            click.echo(json.dumps({**asdict(one), "at": text_of_instant(one.at)}))
+    elif events:
+        table = columns_of(
+            Table(title=shown(f"{source} {record_id}"), title_justify="left"),
+            *("version", "when", "what", "by", "detail"),
+            right=("version",),
+        )
+        for one in events:
+            table.add_row(
+                str(one.version),
+                time_text(one.at),
+                f"[red]{one.action}[/red]" if one.action == "retracted" else one.action,
+                shown(one.by),
+                shown(one.detail),
+            )
+        console.print(table)
+    else:
+        console.print(f"{shown(f'{source} {record_id}')} was never on this list", soft_wrap=True)
+    return 0 if events else 1
+
+
+@click.command()
+@list_argument
+@click.argument("source")
+@click.argument("record_id", metavar="ID")
+@click.option("--reveal", is_flag=True, help="Print whole hashes, and all that the source said.")
+@json_option
+def show(list_path: Path, source: str, record_id: str, reveal: bool, as_json: bool) -> None:
+    """Show a record; its hashes are cut short without --reveal.
+
+    Hashes are other people's secrets: perceptual ones can be partly turned back into pictures.
+    """
+    with HashList.open(list_path, read_only=True) as found:
+        record = found.get(source, record_id)
+    values = record.to_dict() if reveal else _cut(record)
+    if as_json:
+        click.echo(json.dumps(values))
+        return
+    rows: dict[str, str] = {}
+    for name, value in values.items():
+        if name in ("hashes", "views"):
+            rows |= {
+                kind if name == "hashes" else f"view {kind}": shown(text)
+                for kind, text in value.items()
+            }
+        elif name == "opinions":
+            rows["opinions"] = "\n".join(shown(_opinion_text(one)) for one in value)
+        elif isinstance(value, list):
+            rows[name] = ", ".join(shown(str(one)) for one in value)
+        else:
+            rows[name] = shown(value if isinstance(value, str) else json.dumps(value))
+    console.print(fact_table("", rows))
+
+
+def _cut(record: Record) -> dict[str, Any]:
+    """Return a record's values without whole hashes, wherever they stand."""
+    values = record.to_dict()
+    values["hashes"] = {kind: short_hash(value) for kind, value in record.hashes.items()}
+    if record.views:
+        values["views"] = {kind: short_hash(value) for kind, value in record.views.items()}
+    if record.raw:
+        # The source may have sent hashes of types that nobody here knows.
+        values["raw"] = redacted(json.dumps(record.raw))
+    return values
+
+
+def _opinion_text(values: dict[str, Any]) -> str:
+    tags = f" ({', '.join(values['tags'])})" if values.get("tags") else ""
+    return f"{values['by']}: {values['value']}{tags}"
+
+
+@click.command()
+@list_argument
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
+@json_option
+def rejected(list_path: Path, limit: int, as_json: bool) -> int:
+    """List the rows that could not be used, of each feed's last reading that had any.
+
+    Exit status 1 when there are some.
+    """
+    with HashList.open(list_path, read_only=True) as found:
+        rows = found.rejected(limit)
+    if as_json:
+        for one in rows:
+            click.echo(json.dumps({**asdict(one), "at": text_of_instant(one.at)}))
+    elif rows:
+        table = columns_of(
+            Table(), "feed", "when", "row", "record", "left out", "why", right=("row",)
+        )
+        for one in rows:
+            table.add_row(
+                shown(one.feed),
+                time_text(one.at),
+                str(one.row),
+                shown(f"{one.source} {one.record_id}".strip()) or "?",
+                "all of it" if one.whole else "a part",
+                shown(one.reason),
+            )
+        console.print(table)
+        if len(rows) == limit:
+            console.print(f"the first {counted(limit, 'row')}: --limit shows more")
+    else:
+        console.print("no rejected rows")
+    return 1 if rows else 0

@@ -1,0 +1,202 @@
+"""What the commands of ``fingerprint list`` share: arguments, times, values for people."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+import click
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from fingerprint.cli.common import errors, shown
+from fingerprint.errors import FingerprintError, ListFormatError
+from fingerprint.lists import HashList
+from fingerprint.lists.records import instant_of, text_of_instant
+
+__all__ = [
+    "age_text",
+    "by_option",
+    "changing",
+    "columns_of",
+    "fact_table",
+    "json_option",
+    "list_argument",
+    "purge_option",
+    "rows_progress",
+    "share_option",
+    "short_hash",
+    "text_pairs_option",
+    "time_text",
+    "when_option",
+    "wrong_use",
+]
+
+F = TypeVar("F", bound=Callable[..., object])
+
+_SPANS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_SPAN = re.compile(r"([1-9][0-9]{0,5})([mhdw])").fullmatch
+_SHOWN_DIGITS = 6
+_TIMES = ("when", "last read", "expires")
+
+list_argument = click.argument("list_path", metavar="LIST", type=click.Path(path_type=Path))
+json_option = click.option("--json", "as_json", is_flag=True, help="JSON, for programs.")
+by_option = click.option(
+    "--by",
+    required=True,
+    envvar="FINGERPRINT_BY",
+    show_envvar=True,
+    metavar="WHO",
+    help="Who answers for the change; the list's history keeps it.",
+)
+purge_option = click.option(
+    "--no-purge",
+    "purge",
+    is_flag=True,
+    flag_value=False,
+    default=True,
+    help="Leave what was retracted in the files until `fingerprint list purge`; quicker when many "
+    "changes follow each other. It is found no more in any case.",
+)
+share_option = click.option(
+    "--max-retracted-share",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="A snapshot that would retract a larger share is refused: it is more likely half a file.",
+)
+
+
+def when_option(
+    *names: str, help_text: str, past: bool = False, required: bool = False
+) -> Callable[[F], F]:
+    """Return an option for a time: a span from now (or ago), or ISO 8601 with its zone."""
+
+    def when(_: click.Context, option: click.Parameter, text: str | None) -> datetime | None:
+        if text is None:
+            return None
+        if span := _SPAN(text):
+            seconds = int(span[1]) * _SPANS[span[2]]
+            return datetime.now(UTC) + timedelta(seconds=-seconds if past else seconds)
+        try:
+            found = instant_of(text)
+            if past and found > datetime.now(UTC):
+                raise click.BadParameter(
+                    f"expected a time that is past, got {text!r}", param=option
+                )
+            return found
+        except ListFormatError:
+            raise click.BadParameter(
+                "expected a span such as 36h, 30d or 8w, or a time with its zone such as "
+                f"2027-01-31T12:00Z, got {text!r}",
+                param=option,
+            ) from None
+
+    return click.option(*names, metavar="WHEN", callback=when, required=required, help=help_text)
+
+
+def text_pairs_option(
+    *names: str, what: str, help_text: str, key: str = "KEY", value: str = "VALUE"
+) -> Callable[[F], F]:
+    """Return a repeatable option ``KEY=VALUE`` of texts, which the command gets as a dict."""
+
+    def pairs(_: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for text in texts:
+            before, equals, after = text.partition("=")
+            if not equals or not before:
+                raise click.BadParameter(f"expected {key}=…, got {text!r}", param=option)
+            if before in found:
+                raise click.BadParameter(f"{before!r} stands twice", param=option)
+            found[before] = after
+        return found
+
+    metavar = f"{key}={value}"
+    return click.option(
+        *names, what, metavar=metavar, multiple=True, callback=pairs, help=help_text
+    )
+
+
+@contextmanager
+def wrong_use() -> Iterator[None]:
+    """Turn what the library says of a wrong argument into a message about the command line."""
+    try:
+        yield
+    except FingerprintError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise click.UsageError(str(error)) from error
+
+
+@contextmanager
+def changing(path: Path) -> Iterator[HashList]:
+    """Open a list to change it."""
+    with HashList.open(path) as found, wrong_use():
+        yield found
+
+
+@contextmanager
+def rows_progress(what: str) -> Iterator[Callable[[int], None]]:
+    """Show how many rows were read; yield the function that takes the number."""
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description} {task.completed:,.0f} rows"),
+        TimeElapsedColumn(),
+        console=errors,
+        transient=True,
+        disable=not errors.is_terminal,
+    ) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def short_hash(value: str) -> str:
+    """Return a hash for people: its first digits and how many there are."""
+    first = value.splitlines()[0] if value else ""
+    if first != value or len(value) > 1024:
+        return f"{value.count(chr(10)) or 1:,} lines, {len(value):,} characters"
+    return f"{value[:_SHOWN_DIGITS]}… ({len(value)} digits)"
+
+
+def time_text(at: datetime | None) -> str:
+    """Return a time in UTC, to the second."""
+    return "never" if at is None else text_of_instant(at.replace(microsecond=0))
+
+
+def age_text(at: datetime, now: datetime) -> str:
+    """Return how long ago a time was, or how far off it is, in one unit."""
+    seconds = (now - at).total_seconds()
+    size = abs(seconds)
+    for unit, length in (("days", 86_400), ("hours", 3600), ("minutes", 60)):
+        if size >= 2 * length:
+            text = f"{size / length:,.0f} {unit}"
+            break
+    else:
+        text = f"{size:,.0f} seconds"
+    return f"{text} ago" if seconds >= 0 else f"in {text}"
+
+
+def fact_table(title: str, rows: Mapping[str, str]) -> Table:
+    """Return a table of a name and a value a row; values are markup already."""
+    table = Table(title=title, title_justify="left", show_header=False)
+    table.add_column(no_wrap=True, min_width=13)
+    table.add_column(overflow="fold")
+    for name, value in rows.items():
+        table.add_row(shown(name), value)
+    return table
+
+
+def columns_of(table: Table, *headings: str, right: tuple[str, ...] = ()) -> Table:
+    """Add columns to a table, long values folded but times; return it."""
+    for heading in headings:
+        table.add_column(
+            heading,
+            overflow="fold",
+            no_wrap=heading in _TIMES,
+            justify="right" if heading in right else "left",
+        )
+    return table

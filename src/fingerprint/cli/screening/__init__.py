@@ -1,0 +1,1 @@
+"""How ``fingerprint screen`` and ``fingerprint audit`` print."""
