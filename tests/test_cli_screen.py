@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import stat
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -318,13 +321,27 @@ def test_audit_logs_that_are_none(call: Run, tmp_path: Path) -> None:
     assert call("audit", "verify", log, "--key", log)[0] == 2
 
 
+@pytest.mark.parametrize("more", [(), ("--json",), ("--redacted",)])
+def test_a_closed_output_is_no_answer(uploads: Path, known: Path, more: tuple[str, ...]) -> None:
+    command = (sys.executable, "-m", "fingerprint", "screen", uploads, "--all", "--list", known)
+    readable, writable = os.pipe()
+    os.close(readable)
+    try:
+        done = subprocess.run((*command, *more), stdout=writable, stderr=subprocess.PIPE, text=True)
+    finally:
+        os.close(writable)
+    assert done.returncode == 2
+    assert "the output was closed" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_help_tells_the_exit_status(call: Run) -> None:
     status, out, _ = call("screen", "--help")
     assert status == 0
     for code in (
         "0  nothing matched",
         "1  something matched",
-        "2  nothing was",
+        "2  an error",
         "3  nothing matched",
     ):
         assert code in out

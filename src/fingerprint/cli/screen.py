@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -25,7 +27,8 @@ _EPILOG = """\b
 Exit status:
   0  nothing matched, and everything could be screened
   1  something matched, whatever became of the rest; the summary says it
-  2  nothing was screened: a wrong option, a list or policy that cannot be read
+  2  an error: a wrong option, a list or policy that cannot be read, an output that
+     was closed; not everything was screened
   3  nothing matched, and something could not be screened: too little in it, not
      decodable, a list stale, an error
 \b
@@ -125,13 +128,24 @@ def command(
             results = opened.enter_context(
                 screener.screen_many(uploads, media=media, workers=workers)
             )
-        with screening_bar(len(uploads)) as advance:
+        with _output(), screening_bar(len(uploads)) as advance:
             for result in results:
                 printer.take(result)
                 advance()
-    for line in printer.summary():
-        console.print(line, soft_wrap=True)
+            for line in printer.summary():
+                console.print(line, soft_wrap=True)
     return printer.status
+
+
+@contextmanager
+def _output() -> Iterator[None]:
+    """Make a closed output an error: elsewhere it ends a command well, here it would say 0."""
+    try:
+        yield
+        sys.stdout.flush()
+    except (BrokenPipeError, SystemExit):  # Rich makes an exit of it.
+        sys.stdout = None
+        raise click.ClickException("the output was closed before everything was told") from None
 
 
 def _policy(path: Path | None) -> Policy | None:
