@@ -12,10 +12,6 @@ from typing import Any
 import zstandard
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-ORDER = (
-    *("hashes", "media", "category", "severity", "flags", "opinions"),
-    *("first_seen", "last_seen", "views", "raw"),
-)
 TIMES = {"created_at": "2026-11-01T00:00:00Z", "expires_at": "2026-12-01T00:00:00Z"}
 
 
@@ -27,16 +23,8 @@ def content_digest(records: Sequence[dict[str, Any]]) -> str:
     total = 0
     for one in records:
         who = json.dumps([one["source"], one["record_id"]], separators=(",", ":"))
-        rest: dict[str, Any] = {}
-        for name in ORDER:
-            if name in one and name == "opinions":
-                rest[name] = [
-                    {part: opinion[part] for part in ("by", "value", "tags") if part in opinion}
-                    for opinion in one[name]
-                ]
-            elif name in one:
-                rest[name] = json.loads(json.dumps(one[name], sort_keys=True))
-        text = who + json.dumps(rest, separators=(",", ":"))
+        rest = {name: one[name] for name in one if name not in ("source", "record_id")}
+        text = who + canonical(rest).decode()
         total += int.from_bytes(hashlib.sha256(text.encode()).digest(), "big")
     return f"{total % 2**256:064x}"
 

@@ -126,6 +126,7 @@ class MemoryList:
         expires_at: datetime | None = None,
         note: str = "",
         purge: bool = True,
+        by_time: bool = False,
     ) -> ApplyReport:
         kept, named, rejected = dict(self.kept), set(), 0
         for one in changes:
@@ -156,4 +157,6 @@ class MemoryList:
         self.expires.append(expires_at)
         self.snapshots.append(snapshot_of)
         changed = bool(added or retracted or updated)
-        return ApplyReport(1, changed, added, updated, 0, retracted, 0, rejected, 0, 0, "", purge)
+        return ApplyReport(
+            1, changed, added, updated, 0, retracted, 0, 0, rejected, 0, 0, "", purge
+        )

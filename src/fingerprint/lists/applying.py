@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from operator import attrgetter
+from typing import NamedTuple, TypeAlias
 
 from fingerprint.errors import ListRefusedError
 from fingerprint.lists.content import DIGEST_NBYTES, body_of, combined, value_of
-from fingerprint.lists.records import Change, Record, Rejected, Retraction
+from fingerprint.lists.records import Change, Record, Rejected, Retraction, instant_of
 from fingerprint.lists.shelves import (
     Shelf,
     Shelves,
@@ -36,7 +37,14 @@ _FIND = """
 SELECT id, seq, added, body, places FROM records
 WHERE source = ? AND id IN (SELECT value FROM json_each(?))
 """
+_ENDS = """
+SELECT id, MAX(happened) FROM events
+WHERE source = ? AND id IN (SELECT value FROM json_each(?)) AND happened IS NOT NULL GROUP BY id
+"""
+_ANY_EVENT = "SELECT 1 FROM events WHERE source = ? LIMIT 1"
 _INSERT = "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?)"
+
+_Row: TypeAlias = tuple[int, int, str, int, str, bytes]
 
 
 class _Stored(NamedTuple):
@@ -56,6 +64,8 @@ class _Source:
     name: str
     entries: int
     digest: int
+    fresh: bool
+    """Without records and history when the change began."""
 
 
 @dataclass
@@ -67,6 +77,7 @@ class Tally:
     unchanged: int = 0
     retracted: int = 0
     unknown_retractions: int = 0
+    outdated: int = 0
     rejected: int = 0
     rejected_hashes: int = 0
     withheld: int = 0
@@ -105,6 +116,7 @@ class Applier:
         self._scope = ""
         self._scope_entries = 0
         self._unidentified = 0
+        self.by_time = False
         self.tally = Tally()
 
     def snapshot_of(self, source: str) -> None:
@@ -119,11 +131,14 @@ class Applier:
         batch: dict[tuple[str, str], Record | Retraction] = {}
         for change in changes:
             done += 1
-            if isinstance(change, Rejected):
+            if type(change) is Record or isinstance(change, Record | Retraction):
+                key = (change.source, change.record_id)
+                if key in batch:  # The last one counts, in its own place.
+                    batch[key] = self._later(batch.pop(key), change)
+                else:
+                    batch[key] = change
+            elif isinstance(change, Rejected):
                 self._reject(change)
-            elif isinstance(change, Record | Retraction):
-                batch.pop(change.key, None)  # The last one counts, in its own place.
-                batch[change.key] = change
             else:
                 raise TypeError(
                     f"changes: expected Record, Retraction or Rejected, got {type(change).__name__}"
@@ -167,7 +182,7 @@ class Applier:
         for source in self._sources.values():
             self._db.execute(
                 "UPDATE sources SET entries = ?, digest = ? WHERE no = ?",
-                (source.entries, source.digest.to_bytes(DIGEST_NBYTES), source.no),
+                (source.entries, combined(source.digest).to_bytes(DIGEST_NBYTES), source.no),
             )
         version = self._version if self.tally.changed else self._version - 1
         return State(version, self._entries, self._next_seq, 0)
@@ -208,15 +223,70 @@ class Applier:
         batch.clear()
 
     def _apply(self, name: str, changes: list[Record | Retraction]) -> None:
-        creates = any(isinstance(change, Record) for change in changes)
-        source = self._source(name, create=creates)
+        kinds = set(map(type, changes))
+        source = self._source(name, create=kinds != {Retraction})
         if source is None:
             self.tally.unknown_retractions += len(changes)
             return
-        stored = self._stored(source, [change.record_id for change in changes])
+        # Neighbours in the index by id are written to the same pages.
+        changes.sort(key=attrgetter("record_id"))
+        if source.fresh and Retraction not in kinds:
+            self._add_new(source, changes)
+        else:
+            self._add_known(source, changes)
+        for shelf in self._begun.values():
+            if shelf.is_full:
+                shelf.flush(self._db, self._beside)
+
+    def _add_new(self, source: _Source, changes: Sequence[Record | Retraction]) -> None:
+        """Add records to a source that had none: only what stands twice has to be looked for."""
+        rows = [
+            self._insert(source, change, body_of(change), None)
+            for change in changes
+            if isinstance(change, Record)
+        ]
+        self._db.execute("SAVEPOINT new")
+        try:
+            self._db.executemany(_INSERT, rows)
+        except sqlite3.IntegrityError:
+            self._db.execute("ROLLBACK TO new")
+            self._db.executemany(_INSERT, self._undoubled(source, rows))
+        self._db.execute("RELEASE new")
+
+    def _undoubled(self, source: _Source, rows: list[_Row]) -> Iterator[_Row]:
+        """Yield new rows, after taking out those that they come in the place of."""
+        stored = self._stored(source, [row[2] for row in rows])
+        for row in rows:
+            old = stored.get(row[2])
+            if old is None:
+                yield row
+                continue
+            new = _Stored(row[0], row[3], row[4], row[5])
+            outdated = self.by_time and _time_of_body(new.body) < _time_of_body(old.body)
+            gone = new if outdated else old
+            self._take_off(gone)
+            source.digest = combined(source.digest, taken=value_of(source.name, row[2], gone.body))
+            source.entries -= 1
+            self._entries -= 1
+            self.tally.added -= 1
+            self.tally.replaced += 1
+            self.tally.outdated += outdated
+            if not outdated:
+                self._db.execute("DELETE FROM records WHERE seq = ?", (old.seq,))
+                yield row
+
+    def _add_known(self, source: _Source, changes: Sequence[Record | Retraction]) -> None:
+        names = [change.record_id for change in changes]
+        stored = self._stored(source, names)
+        ends = self._ends(source, names) if self.by_time else {}
         rows = []
         for change in changes:
             old = stored.get(change.record_id)
+            if self.by_time and self._is_outdated(change, old, ends.get(change.record_id, "")):
+                self.tally.outdated += 1
+                if old is not None:
+                    self._mark(old.seq)
+                continue
             if isinstance(change, Retraction):
                 self._end(source, change, old)
                 continue
@@ -230,19 +300,49 @@ class Applier:
                     continue
             rows.append(self._insert(source, change, body, old))
         self._db.executemany(_INSERT, rows)
-        for shelf in self._begun.values():
-            if shelf.is_full:
-                shelf.flush(self._db, self._beside)
+
+    def _later(
+        self, earlier: Record | Retraction, change: Record | Retraction
+    ) -> Record | Retraction:
+        """Return which of two states of a record counts."""
+        if not self.by_time:
+            return change
+        first, second = _time_of(earlier), _time_of(change)
+        if not first or not second:
+            return change
+        outdated = (second, isinstance(change, Retraction)) < (
+            first,
+            isinstance(earlier, Retraction),
+        )
+        self.tally.outdated += outdated
+        return earlier if outdated else change
+
+    def _is_outdated(self, change: Record | Retraction, old: _Stored | None, ended: str) -> bool:
+        """Return whether what is known was dated later; equal times go to the retraction."""
+        when = _time_of(change)
+        if not when:
+            return False
+        if isinstance(change, Retraction):
+            return old is not None and when < _time_of_body(old.body)
+        return when < _time_of_body(old.body) if old is not None else bool(ended) and when <= ended
 
     def _end(self, source: _Source, change: Retraction, old: _Stored | None) -> None:
-        if old is None:
-            self.tally.unknown_retractions += 1
-        else:
-            self._retract(source, change.record_id, old, change.reason)
+        if old is not None:
+            self._retract(source, change.record_id, old, change.reason, _time_of(change))
+            return
+        self.tally.unknown_retractions += 1
+        if self.by_time and change.at is not None:  # What it ends may come later.
+            known = self._ends(source, [change.record_id]).get(change.record_id, "")
+            if known < _time_of(change):
+                self._note(
+                    source, change.record_id, "retracted", change.reason, None, _time_of(change)
+                )
 
-    def _insert(
-        self, source: _Source, record: Record, body: str, old: _Stored | None
-    ) -> tuple[int, int, str, int, str, bytes]:
+    def _ends(self, source: _Source, names: list[str]) -> dict[str, str]:
+        """Return when records were retracted last, as their source dates it."""
+        return dict(self._db.execute(_ENDS, (source.no, json.dumps(names))))
+
+    def _insert(self, source: _Source, record: Record, body: str, old: _Stored | None) -> _Row:
         """Return the row of a record that is new, or has other hashes than before."""
         added = self._version
         if old is None:
@@ -260,7 +360,7 @@ class Applier:
             self.tally.replaced += 1
             self._db.execute("DELETE FROM records WHERE seq = ?", (old.seq,))
         seq, self._next_seq = self._next_seq, self._next_seq + 1
-        source.digest = combined(source.digest, value_of(source.name, record.record_id, body))
+        source.digest += value_of(source.name, record.record_id, body)
         places = self._put_on(record, seq)
         return seq, source.no, record.record_id, added, body, places
 
@@ -281,24 +381,36 @@ class Applier:
         self._mark(old.seq)
         return True
 
-    def _retract(self, source: _Source, name: str, old: _Stored, reason: str) -> None:
+    def _retract(
+        self, source: _Source, name: str, old: _Stored, reason: str, happened: str = ""
+    ) -> None:
         self._take_off(old)
         self._db.execute("DELETE FROM records WHERE seq = ?", (old.seq,))
         self._db.execute("DELETE FROM suspended WHERE source = ? AND id = ?", (source.no, name))
-        self._note(source, name, "retracted", reason, old.added)
+        self._note(source, name, "retracted", reason, old.added, happened)
         source.digest = combined(source.digest, taken=value_of(source.name, name, old.body))
         source.entries -= 1
         self._entries -= 1
         self.tally.retracted += 1
 
     def _note(
-        self, source: _Source, name: str, action: str, detail: str, added: int | None = None
+        self,
+        source: _Source,
+        name: str,
+        action: str,
+        detail: str,
+        added: int | None = None,
+        happened: str = "",
     ) -> None:
         self._db.execute(
-            "INSERT INTO events (source, id, version, at, by, action, added, detail) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (source.no, name, self._version, self._at, self._by, action, added, detail),
+            "INSERT INTO events (source, id, version, at, by, action, added, happened, detail) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(source.no, name, self._version, self._at, self._by, action, added),
+                *(happened or None, detail),
+            ),
         )
+        source.fresh = False
 
     def _put_on(self, record: Record, seq: int) -> bytes:
         """Take a record's hashes to their shelves; return their places as they are stored."""
@@ -307,8 +419,8 @@ class Applier:
         places = b""
         for name, value in record.hashes.items():
             shelf = self._begun.get(name) or self._shelf(name)
-            places += shelf.stage_one(packed_value(shelf.kind, value), seq)
-            shelf.records += 1
+            packed = bytes.fromhex(value) if shelf.is_hex else packed_value(shelf.kind, value)
+            places += shelf.stage_one(packed, seq)
         return places
 
     def _put_many_on(self, record: Record, seq: int) -> bytes:
@@ -357,7 +469,9 @@ class Applier:
                 (name, bytes(DIGEST_NBYTES)),
             )
             row = (cursor.lastrowid, 0, bytes(DIGEST_NBYTES))
-        found = self._sources[name] = _Source(row[0], name, row[1], int.from_bytes(row[2]))
+        fresh = not row[1] and not self._db.execute(_ANY_EVENT, (row[0],)).fetchone()
+        found = _Source(row[0], name, row[1], int.from_bytes(row[2]), fresh)
+        self._sources[name] = found
         return found
 
     def _scope_sources(self) -> list[_Source]:
@@ -404,3 +518,14 @@ def _changed_fields(old: str, new: str) -> str:
         else:
             names.append(name)
     return ", ".join(names)
+
+
+def _time_of(change: Record | Retraction) -> str:
+    """Return when the source dates a change, as text that sorts; empty for never."""
+    at = change.at if isinstance(change, Retraction) else change.last_seen
+    return "" if at is None else at.isoformat(timespec="microseconds")
+
+
+def _time_of_body(body: str) -> str:
+    found = json.loads(body).get("last_seen")
+    return "" if found is None else instant_of(found).isoformat(timespec="microseconds")

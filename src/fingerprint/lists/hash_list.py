@@ -220,6 +220,7 @@ class HashList:
         expires_at: datetime | None = None,
         note: str = "",
         purge: bool = True,
+        by_time: bool = False,
         progress: Callable[[int], object] | None = None,
     ) -> ApplyReport:
         """Apply changes in one commit, with the checkpoint they lead to: all or nothing.
@@ -255,6 +256,10 @@ class HashList:
         purge : bool
             Overwrite what was retracted in all files at once, which takes a while for large
             lists; otherwise `purge` has to be called.
+        by_time : bool
+            Of two states of a record, the one counts that its source dates later
+            (``last_seen``, or a retraction's ``at``), in whatever order they come; where a
+            date is missing, the one that comes later. For feeds that repeat themselves.
         progress : callable, optional
             Called with the number of changes so far.
 
@@ -283,6 +288,7 @@ class HashList:
             expires_at=expires_at,
             note=note,
             purge=purge,
+            by_time=by_time,
             progress=progress,
         )
 

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from fingerprint.errors import HashFormatError
 
-__all__ = ["HASH_TYPES", "HashType", "canonical_hash", "hash_type"]
+__all__ = ["HASH_TYPES", "HashType", "canonical_hash", "canonical_hashes", "hash_type"]
 
 Family = Literal["digest", "perceptual", "supplied", "video"]
 
@@ -77,6 +77,11 @@ _POPCOUNTS = {
     )
     for one in HASH_TYPES.values()
 }
+_PLAIN = {
+    one.name: (one.bits // 4, one.bits // 8, *_POPCOUNTS[one.name])
+    for one in HASH_TYPES.values()
+    if one.family != "video"
+}
 _OTHER_NAMES = {"sha-1": "sha1", "sha-256": "sha256", "sha-512": "sha512", "pdna": "photodna"}
 
 
@@ -125,6 +130,35 @@ def canonical_hash(kind: HashType, value: str) -> str:
     return text
 
 
+def canonical_hashes(hashes: Mapping[str, str]) -> dict[str, str]:
+    """Return hashes as they are stored, by type; HashFormatError as `canonical_hash` raises it.
+
+    What is plain hex is looked at here: calling a function for each would take as long again.
+    """
+    canonical = {}
+    for name in sorted(hashes) if len(hashes) > 1 else hashes:
+        value = hashes[name]
+        plain = _PLAIN.get(name)
+        if plain is not None and type(value) is str and len(value) == plain[0]:
+            text = value.lower()
+            try:
+                packed = bytes.fromhex(text)
+            except ValueError:
+                packed = b""
+            if (
+                len(packed) == plain[1]
+                and plain[2] <= int.from_bytes(packed).bit_count() <= plain[3]
+                and text not in _OF_NOTHING
+            ):
+                canonical[name] = text
+                continue
+        kind = HASH_TYPES.get(name)
+        if kind is None:
+            raise HashFormatError(f"hash type {name!r}: expected one of {', '.join(HASH_TYPES)}")
+        canonical[name] = canonical_hash(kind, value)
+    return canonical
+
+
 def _unhexed(kind: HashType, text: str) -> bytes | None:
     """Return the bytes of a hash in hex; None when it is not that."""
     if len(text) != kind.bits // 4:
@@ -166,12 +200,18 @@ def _video_value(kind: HashType, value: str) -> str:
 
 def _vpdq_value(value: str) -> str:
     """Return frames as Meta's tools write them, a line each, in whichever notation they came."""
+    import numpy as np
+
     from fingerprint.video import read_vpdq_json, read_vpdq_text, write_vpdq_text
 
     read = read_vpdq_json if value.lstrip().startswith("[") else read_vpdq_text
     video = read(value)
     if not len(video.hashes):
         raise HashFormatError("vpdq: expected frames, got none")
+    ones = np.bitwise_count(video.hashes.packed).sum(axis=1, dtype=np.int64)
+    least, most = _POPCOUNTS["pdq"]
+    if not ((least <= ones) & (ones <= most)).any():  # Some black frames many videos have.
+        raise HashFormatError(f"vpdq: degenerate: no frame has {least} to {most} bits set")
     return write_vpdq_text(video)
 
 

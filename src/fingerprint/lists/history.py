@@ -6,10 +6,12 @@ import sqlite3
 from collections import defaultdict
 from datetime import datetime
 
-from fingerprint.lists.reports import Action, ListDiff, ListEvent, ListVersion
+from fingerprint.lists.reports import ListDiff, ListEvent, ListVersion
 from fingerprint.lists.tables import instant, read_state
 
 __all__ = ["diff", "history", "versions"]
+
+_FOREVER = 1 << 62
 
 _VERSIONS = """
 SELECT number, at, by, feed, note, digest, added, updated, retracted, rejected, entries
@@ -27,8 +29,6 @@ def history(db: sqlite3.Connection, source: str, record_id: str) -> list[ListEve
     row = db.execute("SELECT no FROM sources WHERE name = ?", (source,)).fetchone()
     if row is None:
         return []
-    events: list[ListEvent] = []
-    begun = None
     rows = db.execute(
         "SELECT version, at, by, action, added, detail FROM events "
         "WHERE source = ? AND id = ? ORDER BY n",
@@ -37,19 +37,20 @@ def history(db: sqlite3.Connection, source: str, record_id: str) -> list[ListEve
     alive = db.execute(
         "SELECT added FROM records WHERE source = ? AND id = ?", (row[0], record_id)
     ).fetchone()
-    # A life is told when it ends, or by the record itself: `added` stands before its events.
-    begins = [added for _, _, _, action, added, _ in rows if action == "retracted"]
-    begins += [alive[0]] if alive else []
-    lives = iter(begins)
-    for version, at, by, action, _, detail in rows:
-        if begun is None:
-            begun = next(lives, None)
-            events += _added(db, begun)
+    # A life is told when it ends, or by the record itself: its beginning goes before its events.
+    lives = [added for *_, action, added, _ in rows if action == "retracted" and added is not None]
+    lives += [alive[0]] if alive else []
+    events: list[ListEvent] = []
+    begun = False
+    for version, at, by, action, added, detail in rows:
+        ends_nothing = action == "retracted" and added is None
+        if not begun and not ends_nothing and lives:
+            events += _added(db, lives.pop(0))
+            begun = True
         events.append(ListEvent(version, _at(at), by, action, detail))
-        if action == "retracted":
-            begun = None
-    if begun is None:
-        events += _added(db, next(lives, None))
+        begun = begun and action != "retracted"
+    if not begun and lives:
+        events += _added(db, lives.pop(0))
     return events
 
 
@@ -75,26 +76,20 @@ def diff(db: sqlite3.Connection, old: int, new: int | None) -> ListDiff:
             raise ValueError(f"{name}: expected a version from 0 to {last}, got {value!r}")
     if old > new:
         raise ValueError(f"old: expected at most {new}, got {old}")
-    what: dict[tuple[int, str], list[tuple[int, Action]]] = defaultdict(list)
+    lives: dict[tuple[int, str], list[tuple[int, int]]] = defaultdict(list)
+    updated: set[tuple[int, str]] = set()
     for source, name, version, action, added in db.execute(
         "SELECT source, id, version, action, added FROM events "
         "WHERE version > ? AND action IN ('updated', 'retracted') ORDER BY n",
         (old,),
     ):
-        if added is not None and old < added <= new:
-            _begin_life(what[source, name], added)
-        if version <= new:
-            what[source, name].append((version, action))
+        if action == "updated" and version <= new:
+            updated.add((source, name))
+        elif action == "retracted" and added is not None:
+            lives[source, name].append((added, version))
     for source, name, added in _lives_since(db, old):
-        if added <= new:
-            _begin_life(what[source, name], added)
-    return _compared(db, what, old, new)
-
-
-def _begin_life(actions: list[tuple[int, Action]], added: int) -> None:
-    """Put the beginning of a life before all that is known of it."""
-    ends = [place for place, (_, action) in enumerate(actions, 1) if action == "retracted"]
-    actions.insert(ends[-1] if ends else 0, (added, "added"))
+        lives[source, name].append((added, _FOREVER))
+    return _compared(db, lives, updated, old, new)
 
 
 def _lives_since(db: sqlite3.Connection, old: int) -> sqlite3.Cursor:
@@ -102,7 +97,7 @@ def _lives_since(db: sqlite3.Connection, old: int) -> sqlite3.Cursor:
     row = db.execute(
         "SELECT first_seq FROM versions WHERE number > ? ORDER BY number LIMIT 1", (old,)
     ).fetchone()
-    first = row[0] if row else 1 << 62
+    first = row[0] if row else _FOREVER
     return db.execute(
         "SELECT source, id, added FROM records WHERE seq >= ? AND added > ?", (first, old)
     )
@@ -110,20 +105,28 @@ def _lives_since(db: sqlite3.Connection, old: int) -> sqlite3.Cursor:
 
 def _compared(
     db: sqlite3.Connection,
-    what: dict[tuple[int, str], list[tuple[int, Action]]],
+    lives: dict[tuple[int, str], list[tuple[int, int]]],
+    updated: set[tuple[int, str]],
     old: int,
     new: int,
 ) -> ListDiff:
+    """Sort records out by which of their lives they were in at both versions.
+
+    A record of which no life began or ended since the older one was there at both.
+    """
     names: dict[int, str] = dict(db.execute("SELECT no, name FROM sources"))
     sorted_out: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for (source, name), actions in what.items():
-        if not actions:
-            continue
-        was_there = actions[0][1] != "added"
-        is_there = actions[-1][1] != "retracted"
-        if was_there or is_there:
-            outcome = {(False, True): "added", (True, False): "retracted"}
-            sorted_out[outcome.get((was_there, is_there), "updated")].append((names[source], name))
+    for source, name in lives.keys() | updated:
+        its = lives.get((source, name)) or [(0, _FOREVER)]
+        before = next((life for life in its if life[0] <= old < life[1]), None)
+        after = next((life for life in its if life[0] <= new < life[1]), None)
+        if before is not None and after is not None:
+            if before != after or (source, name) in updated:
+                sorted_out["updated"].append((names[source], name))
+        elif after is not None:
+            sorted_out["added"].append((names[source], name))
+        elif before is not None:
+            sorted_out["retracted"].append((names[source], name))
     return ListDiff(
         old,
         new,

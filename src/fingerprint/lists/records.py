@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias, get_args
 
-from fingerprint.errors import FingerprintError, HashFormatError, ListFormatError, redacted
-from fingerprint.lists.hash_types import HASH_TYPES, canonical_hash
+from fingerprint.errors import FingerprintError, ListFormatError, redacted
+from fingerprint.lists.hash_types import HASH_TYPES, canonical_hash, canonical_hashes
 
 __all__ = [
     "Change",
@@ -29,7 +29,6 @@ LONGEST_RAW = 65_536
 DEEPEST_RAW = 32
 
 _KINDS = frozenset(get_args(MediaKind))
-_EMPTY: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +116,7 @@ class Record:
         set_ = object.__setattr__
         if not self.hashes:
             raise ValueError("hashes: expected at least one, got none")
-        set_(self, "hashes", _canonical_hashes(self.hashes))
+        set_(self, "hashes", canonical_hashes(self.hashes))
         if self.views:
             pdq = HASH_TYPES["pdq"]
             views = {
@@ -150,29 +149,29 @@ class Record:
         return self.source, self.record_id
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain values, without what is empty; `from_dict` reads them."""
-        values: dict[str, Any] = {
-            "source": self.source,
-            "record_id": self.record_id,
-            "hashes": self.hashes,
-        }
-        if self.media != "unknown":
-            values["media"] = self.media
-        for name in ("category", "severity"):
-            if text := getattr(self, name):
-                values[name] = text
-        if self.flags:
-            values["flags"] = list(self.flags)
-        if self.opinions:
-            values["opinions"] = [_opinion_values(one) for one in self.opinions]
+        """Return it as plain values, without what is empty, by name; `from_dict` reads them."""
+        values: dict[str, Any] = {}
+        if self.category:
+            values["category"] = self.category
         if self.first_seen is not None:
             values["first_seen"] = text_of_instant(self.first_seen)
+        if self.flags:
+            values["flags"] = list(self.flags)
+        values["hashes"] = self.hashes
         if self.last_seen is not None:
             values["last_seen"] = text_of_instant(self.last_seen)
-        if self.views:
-            values["views"] = self.views
+        if self.media != "unknown":
+            values["media"] = self.media
+        if self.opinions:
+            values["opinions"] = [_opinion_values(one) for one in self.opinions]
         if self.raw:
             values["raw"] = self.raw
+        values["record_id"] = self.record_id
+        if self.severity:
+            values["severity"] = self.severity
+        values["source"] = self.source
+        if self.views:
+            values["views"] = self.views
         return values
 
     @classmethod
@@ -184,17 +183,17 @@ class Record:
         HashFormatError, TypeError, ValueError
             As for the class, also when a name is unknown.
         """
-        known = dict(values)
-        unknown = known.keys() - _FIELDS
-        if unknown:
-            raise ValueError(f"record: unknown fields {', '.join(sorted(map(str, unknown)))}")
-        if missing := {"source", "record_id", "hashes"} - known.keys():
-            raise ValueError(f"record: expected {', '.join(sorted(missing))}")
-        for name in ("hashes", "views", "raw"):
-            if not isinstance(known.get(name, _EMPTY), Mapping):
+        known = {**values}
+        if not known.keys() <= _FIELDS:
+            unknown = sorted(map(str, known.keys() - _FIELDS))
+            raise ValueError(f"record: unknown fields {', '.join(unknown)}")
+        if not known.keys() >= _NEEDED:
+            raise ValueError(f"record: expected {', '.join(sorted(_NEEDED - known.keys()))}")
+        for name in _OBJECTS & known.keys():
+            if not isinstance(known[name], Mapping):
                 raise TypeError(f"{name}: expected an object")
-        for name in ("first_seen", "last_seen"):
-            if known.get(name) is not None:
+        for name in _TIMES & known.keys():
+            if known[name] is not None:
                 known[name] = instant_of(known[name])
         if "opinions" in known:
             known["opinions"] = tuple(_opinion_of(one) for one in known["opinions"])
@@ -204,6 +203,9 @@ class Record:
 
 
 _FIELDS = frozenset(Record.__dataclass_fields__)
+_NEEDED = frozenset({"source", "record_id", "hashes"})
+_OBJECTS = frozenset({"hashes", "views", "raw"})
+_TIMES = frozenset({"first_seen", "last_seen"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,16 +353,6 @@ def _texts(name: str, values: object) -> tuple[str, ...]:
     return tuple(_require_text(name, one) for one in values)
 
 
-def _canonical_hashes(hashes: Mapping[str, str]) -> dict[str, str]:
-    canonical = {}
-    for name in sorted(hashes) if len(hashes) > 1 else hashes:
-        kind = HASH_TYPES.get(name)
-        if kind is None:
-            raise HashFormatError(f"hash type {name!r}: expected one of {', '.join(HASH_TYPES)}")
-        canonical[name] = canonical_hash(kind, hashes[name])
-    return canonical
-
-
 def _opinions(values: object) -> tuple[Opinion, ...]:
     if not isinstance(values, Iterable):
         raise TypeError(f"opinions: expected Opinions, got {type(values).__name__}")
@@ -372,10 +364,8 @@ def _opinions(values: object) -> tuple[Opinion, ...]:
 
 
 def _opinion_values(one: Opinion) -> dict[str, Any]:
-    values: dict[str, Any] = {"by": one.by, "value": one.value}
-    if one.tags:
-        values["tags"] = list(one.tags)
-    return values
+    tags = {"tags": list(one.tags)} if one.tags else {}
+    return {"by": one.by, **tags, "value": one.value}
 
 
 def _opinion_of(values: object) -> Opinion:
@@ -392,8 +382,8 @@ def _plain(raw: Mapping[str, Any]) -> dict[str, Any]:
             raise ValueError(f"raw: expected {LONGEST_RAW:,} characters at most, got {len(text):,}")
         if text.count("{") + text.count("[") > DEEPEST_RAW and _depth(raw) > DEEPEST_RAW:
             raise ValueError(f"raw: expected {DEEPEST_RAW} levels at most")
-        if not text.isascii():
-            text.encode()
+        if "\\ud" in text:  # Half a character, perhaps.
+            json.dumps(raw, ensure_ascii=False).encode()
         plain: dict[str, Any] = json.loads(text)
     except (RecursionError, UnicodeEncodeError):
         raise ValueError("raw: expected text and numbers, not nested too deep") from None

@@ -41,6 +41,8 @@ class ApplyReport:
         Records.
     unknown_retractions : int
         Of records that the list does not have.
+    outdated : int
+        Changes that their source dates before what the list knows already (``by_time``).
     rejected, rejected_hashes : int
         Rows of which nothing could be used, and single hashes of others.
     withheld : int
@@ -59,6 +61,7 @@ class ApplyReport:
     unchanged: int
     retracted: int
     unknown_retractions: int
+    outdated: int
     rejected: int
     rejected_hashes: int
     withheld: int

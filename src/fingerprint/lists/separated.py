@@ -69,11 +69,16 @@ def _changes(
     width = len(cells)
     if not header:
         yield from reader.changes(number, fields, cells.__getitem__)
+    plain = reader.plainly(fields)
     for number, cells, reason in rows:
         if reason:
             yield Rejected(number, reason, source)
         elif len(cells) == width:
-            yield from reader.changes(number, fields, cells.__getitem__)
+            record = plain(cells)
+            if record is not None:
+                yield record
+            else:
+                yield from reader.changes(number, fields, cells.__getitem__)
         else:
             yield Rejected(number, f"expected {width} fields, got {len(cells)}", source)
 

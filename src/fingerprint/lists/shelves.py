@@ -120,6 +120,7 @@ class Shelf:
     def __init__(self, no: int, kind: HashType, index: Index) -> None:
         self.no = no
         self.kind = kind
+        self.is_hex = kind.family != "video"
         self.index = index
         self.next_number = 0
         self.records = 0
@@ -139,9 +140,10 @@ class Shelf:
     def stage_one(self, packed: bytes, seq: int) -> bytes:
         """Take one hash of a record in; return its place as it is stored."""
         number = self.next_number
+        self.next_number = number + 1
+        self.records += 1
         self._packed += packed
         self._seqs.append(seq)
-        self.next_number = number + 1
         return _PLACE.pack(self.no, number, 1)
 
     def stage(self, packed: bytes, n: int, seq: int) -> Place:

@@ -117,6 +117,7 @@ CREATE TABLE events (
     by TEXT NOT NULL,
     action TEXT NOT NULL,
     added INTEGER,
+    happened TEXT,
     detail TEXT NOT NULL
 ) STRICT;
 CREATE INDEX events_by_key ON events (source, id);

@@ -76,6 +76,7 @@ class ListWriter:
         expires_at: datetime | None,
         note: str,
         purge: bool,
+        by_time: bool,
         progress: Callable[[int], object] | None,
     ) -> ApplyReport:
         """Apply changes; see `HashList.apply`."""
@@ -96,6 +97,7 @@ class ListWriter:
                 # Its end waits for what is still going onto shelves, also on an error.
                 with ThreadPoolExecutor(1, "fingerprint-shelves") as beside:
                     applier = Applier(db, self._shelves, state, text(now) or "", by, beside)
+                    applier.by_time = by_time
                     if snapshot_of is not None:
                         applier.snapshot_of(snapshot_of)
                     applier.run(changes, progress)
@@ -122,6 +124,7 @@ class ListWriter:
             unchanged=tally.unchanged,
             retracted=tally.retracted,
             unknown_retractions=tally.unknown_retractions,
+            outdated=tally.outdated,
             rejected=tally.rejected,
             rejected_hashes=tally.rejected_hashes,
             withheld=tally.withheld,
@@ -170,8 +173,8 @@ class ListWriter:
                 action = "suspended" if suspended else "resumed"
                 now = text(datetime.now(UTC))
                 db.execute(
-                    "INSERT INTO events (source, id, version, at, by, action, added, detail) "
-                    "VALUES (?, ?, ?, ?, ?, ?, NULL, ?)",
+                    "INSERT INTO events (source, id, version, at, by, action, detail) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?)",
                     (*key, read_state(db).version, now, by, action, reason),
                 )
 

@@ -41,6 +41,7 @@ class SyncedList(Protocol):
         expires_at: datetime | None = None,
         note: str = "",
         purge: bool = True,
+        by_time: bool = False,
     ) -> ApplyReport:
         """Commit changes and checkpoint, all or nothing."""
         ...
@@ -174,6 +175,7 @@ def sync(
             expires_at=fetch.expires_at,
             note="everything" if fetch.is_snapshot else "",
             purge=purge,
+            by_time=True,
         )
 
     refetched = ""
