@@ -40,6 +40,7 @@ RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 PLUGINS = {
     "algorithms": {"base", "registry", "grid"},
     "index/backends": {"base", "choice", "faiss_common", "registry", "residency", "scan"},
+    "lists/formats": {"base", "registry", "fields", "compression", "json_stream"},
 }
 # A variant that is built on another algorithm says so by importing it.
 BUILT_ON = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import json
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from fingerprint.lists.formats import (
     vics_json,
 )
 from fingerprint.lists.records import Record, Rejected, Retraction
-from tests.test_list_formats_exchange import NCMEC_PAGE, STOPNCII, TCAP, THREATEXCHANGE, body, some
+from tests.exchange_answers import NCMEC_PAGE, STOPNCII, TCAP, THREATEXCHANGE, body, some
 
 VICS = {
     "@odata.context": "http://github.com/V/DataModels/2.0.xml/US/$metadata#Cases",
@@ -90,7 +91,9 @@ def require_clean(message: str) -> None:
 def read(form: str, text: bytes) -> list[Any]:
     """Read it both ways; nothing but ListFormatError comes out, and only clean messages."""
     module = MODULES[form]
-    readers = [lambda: module.parse(io.BytesIO(text), name="file", limits=LIMITS)]
+    readers: list[Callable[[], Iterable[Any]]] = [
+        lambda: module.parse(io.BytesIO(text), name="file", limits=LIMITS)
+    ]
     if hasattr(module, "parse_page"):
         readers.append(lambda: module.parse_page(text, name="page", limits=LIMITS).changes)
     changes: list[Any] = []
@@ -111,13 +114,13 @@ def read(form: str, text: bytes) -> list[Any]:
 
 @FUZZ
 @given(form=forms, text=st.binary(max_size=300))
-def test_any_bytes(form, text):
+def test_any_bytes(form: str, text: bytes) -> None:
     read(form, text)
 
 
 @FUZZ
 @given(form=forms, data=st.data())
-def test_bytes_of_a_good_answer_changed(form, data):
+def test_bytes_of_a_good_answer_changed(form: str, data: st.DataObject) -> None:
     text = TEXTS[form]
     for _ in range(data.draw(st.integers(1, 3))):
         at = data.draw(st.integers(0, len(text)))
@@ -143,7 +146,7 @@ def places(values: Any) -> list[tuple[Any, Any]]:
 
 @FUZZ
 @given(form=st.sampled_from(sorted(DOCUMENTS)), data=st.data())
-def test_values_of_a_good_answer_changed(form, data):
+def test_values_of_a_good_answer_changed(form: str, data: st.DataObject) -> None:
     values = copy.deepcopy(DOCUMENTS[form])
     for _ in range(data.draw(st.integers(1, 3))):
         container, key = data.draw(st.sampled_from(places(values)))
@@ -162,7 +165,7 @@ def test_values_of_a_good_answer_changed(form, data):
 
 @FUZZ
 @given(data=st.data())
-def test_elements_of_a_good_ncmec_answer_changed(data):
+def test_elements_of_a_good_ncmec_answer_changed(data: st.DataObject) -> None:
     text = NCMEC_PAGE.decode()
     for _ in range(data.draw(st.integers(1, 3))):
         old = data.draw(
@@ -208,7 +211,7 @@ def test_elements_of_a_good_ncmec_answer_changed(data):
 
 
 @pytest.mark.parametrize("form", sorted(MODULES))
-def test_an_error_does_not_drag_the_document_along(form):
+def test_an_error_does_not_drag_the_document_along(form: str) -> None:
     text = TEXTS[form].replace(some(32).encode(), some(32).encode() + b'\x01"<&', 1)
     if text == TEXTS[form]:
         text = TEXTS[form][:-3]

@@ -1,8 +1,8 @@
 """Fragments of a CyberTipline report, out only: the elements that tell a file's hashes.
 
 One ``originalFileHash`` a line, a blank line behind each record; they are to be put into a
-report's ``fileDetails``. The shape is that of NCMEC's public documentation; no live service
-was contacted. A retraction cannot be said: it is an error.
+report's ``fileDetails``. The shape follows public descriptions of that element; it was checked
+against neither NCMEC's documentation nor its service. A retraction cannot be said: it is an error.
 """
 
 from __future__ import annotations

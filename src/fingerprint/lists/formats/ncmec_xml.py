@@ -37,6 +37,7 @@ __all__ = [
     "parse_status",
 ]
 
+_REASONS = "availableFeedbackReasons"
 _GUID = re.compile(r"[0-9A-Za-z-]{1,64}").fullmatch
 
 
@@ -149,13 +150,20 @@ def parse_feedback_reasons(
 ) -> tuple[NcmecReason, ...]:
     """Read the answer of ``/v2/feedback/{TYPE}/reasons``.
 
+    The public client looks for ``availableFeedbackReasons`` within the root, its test documents
+    have it as the root: either is taken.
+
     Raises
     ------
     ListFormatError
         It is not one.
     """
+    elements = _elements(body, None, name, limits)
+    groups = [one for one in elements if local_name(one) == _REASONS]
+    if len(groups) > 1:
+        raise ListFormatError(name, f"expected one group of feedback reasons, got {len(groups)}")
     reasons = []
-    for one in _elements(body, "availableFeedbackReasons", name, limits):
+    for one in groups[0] if groups else _elements(body, _REASONS, name, limits):
         guid = one.get("guid", "")
         if local_name(one) != "reason" or not _GUID(guid):
             raise ListFormatError(name, "expected reasons with a guid each")
