@@ -224,7 +224,8 @@ class Applier:
 
     def _apply(self, name: str, changes: list[Record | Retraction]) -> None:
         kinds = set(map(type, changes))
-        source = self._source(name, create=kinds != {Retraction})
+        # By time, also an end is kept: what it ends may come later.
+        source = self._source(name, create=self.by_time or kinds != {Retraction})
         if source is None:
             self.tally.unknown_retractions += len(changes)
             return
