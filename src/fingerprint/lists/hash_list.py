@@ -24,7 +24,8 @@ from fingerprint.index.disk_store import nbytes_of
 from fingerprint.index.locking import locked
 from fingerprint.lists import checking, history
 from fingerprint.lists.content import DIGEST_NBYTES, combined, record_of
-from fingerprint.lists.lookup import Commit
+from fingerprint.lists.lookup import Commit, OvertakenError
+from fingerprint.lists.readers import Readers, Standing
 from fingerprint.lists.records import Change, Record, Retraction
 from fingerprint.lists.reports import (
     ApplyReport,
@@ -39,14 +40,12 @@ from fingerprint.lists.reports import (
 from fingerprint.lists.shelves import Shelves
 from fingerprint.lists.standing import (
     checkpoint_of,
-    feeds,
     rejected,
     stale_reasons,
 )
 from fingerprint.lists.tables import (
     CATALOG,
     SQLITE_ERRORS,
-    Readers,
     create_tables,
     read_facts,
     read_state,
@@ -346,8 +345,7 @@ class HashList:
     @property
     def version(self) -> int:
         """Number of the last commit that changed records; 0 for none."""
-        with self._readers.snapshot() as db:
-            return read_state(db).version
+        return self._standing().version
 
     @property
     def digest(self) -> str:
@@ -357,28 +355,23 @@ class HashList:
     def digest_of(self, source: str) -> str:
         """Digest of the records of a source and its parts, in hex; of all for ``""``."""
         total = 0
-        with self._readers.snapshot() as db:
-            for name, digest in db.execute("SELECT name, digest FROM sources"):
-                if not source or name == source or name.startswith(f"{source}/"):
-                    total = combined(total, int.from_bytes(digest))
+        for name, _, digest in self._standing().sources:
+            if not source or name == source or name.startswith(f"{source}/"):
+                total = combined(total, digest)
         return total.to_bytes(DIGEST_NBYTES).hex()
 
     @property
     def hash_types(self) -> frozenset[str]:
         """Types of hashes that some record has."""
-        with self._readers.snapshot() as db:
-            rows = db.execute("SELECT type FROM shelves WHERE records > 0")
-            return frozenset(name for (name,) in rows)
+        return frozenset(name for name, row in self._standing().shelves.items() if row.records)
 
     def count(self, type: str) -> int:  # noqa: A002 - the field's own word
         """Return how many records have a hash of a type."""
-        with self._readers.snapshot() as db:
-            row = db.execute("SELECT records FROM shelves WHERE type = ?", (type,)).fetchone()
-            return row[0] if row else 0
+        row = self._standing().shelves.get(type)
+        return 0 if row is None else row.records
 
     def __len__(self) -> int:
-        with self._readers.snapshot() as db:
-            return read_state(db).entries
+        return self._standing().entries
 
     def __contains__(self, key: object) -> bool:
         if not (isinstance(key, tuple) and len(key) == 2 and all(isinstance(k, str) for k in key)):
@@ -448,8 +441,7 @@ class HashList:
 
     def feeds(self) -> list[Feed]:
         """Return where records come from, and how fresh they are."""
-        with self._readers.snapshot() as db:
-            return feeds(db)
+        return list(self._standing().feeds)
 
     def stale_reasons(
         self, now: datetime | None = None, max_age_s: float | None = None
@@ -463,8 +455,7 @@ class HashList:
         max_age_s : float, optional
             Longest time since a feed was read to its end.
         """
-        with self._readers.snapshot() as db:
-            return stale_reasons(db, now or datetime.now(UTC), max_age_s)
+        return stale_reasons(self._standing().feeds, now or datetime.now(UTC), max_age_s)
 
     def find(self, type: str, value: str) -> list[Hit]:  # noqa: A002
         """Find the records with an equal hash.
@@ -601,10 +592,14 @@ class HashList:
             raise UnsupportedOperationError(f"{self.path}: opened with read_only=True")
         return self._writer
 
+    def _standing(self) -> Standing:
+        with self._readers.glance() as glance:
+            return glance.look()
+
     @contextmanager
     def _asked(self) -> Iterator[Commit]:
-        with self._readers.snapshot() as db:
-            yield Commit(db, self._shelves, self.name, read_state(db).version)
+        with self._readers.glance() as glance:
+            yield Commit(glance, self._shelves, self.name)
 
     def _asking(self, ask: Callable[[Commit], Answer]) -> Answer:
         """Ask one commit, and again if what was retracted meanwhile may be missing."""
@@ -612,13 +607,14 @@ class HashList:
             with self._asked() as commit:
                 try:
                     answer = ask(commit)
+                except OvertakenError:
+                    continue
                 except (CorruptIndexError, OSError, *SQLITE_ERRORS):
-                    with self._asked() as later:
-                        if later.folders() == commit.folders():
-                            raise
+                    if commit.folders() == commit.folders_now():
+                        raise
                     continue  # The shelves were made anew meanwhile.
-            if commit.version == self.version:
-                return answer
+                if commit.is_last():
+                    return answer
         raise IndexLockedError(
             str(self.path), f"changed {_ATTEMPTS} times while it was asked: ask again"
         )

@@ -20,14 +20,16 @@ from fingerprint.lists.shelves import Place, packed_value, places_of, seqs_of
 from fingerprint.results import Match
 
 if TYPE_CHECKING:
+    from fingerprint.index.connections import Connection
     from fingerprint.index.queries import Query, Where
+    from fingerprint.lists.readers import Glance
     from fingerprint.lists.records import Record
     from fingerprint.lists.shelves import Shelf, Shelves
     from fingerprint.typing import I64
     from fingerprint.views.families import ViewFamily
     from fingerprint.views.picture import Picture
 
-__all__ = ["Commit", "Exclude"]
+__all__ = ["Commit", "Exclude", "OvertakenError"]
 
 Exclude = Callable[["Record"], bool]
 """Says which records a look-up passes over."""
@@ -56,18 +58,44 @@ class _Found:
     """Which stored view of the record it is; empty for the picture itself."""
 
 
+class OvertakenError(Exception):
+    """Somebody committed between two looks at the list: it has to be asked again."""
+
+
 class Commit:
     """A list as one commit has it, to be asked."""
 
-    def __init__(self, db: sqlite3.Connection, shelves: Shelves, name: str, version: int) -> None:
-        self._db = db
+    def __init__(self, glance: Glance, shelves: Shelves, name: str) -> None:
+        self._glance = glance
+        self._standing = glance.look()
         self._shelves = shelves
         self._name = name
-        self.version = version
+        self.version = self._standing.version
 
     def folders(self) -> set[str]:
-        """Return where the shelves are."""
-        return {folder for _, folder, _, _ in self._shelves.listed(self._db).values()}
+        """Return where the shelves were when they were asked."""
+        return {row.folder for row in self._standing.shelves.values()}
+
+    def folders_now(self) -> set[str]:
+        """Return where they are."""
+        self._glance.is_last()
+        return {row.folder for row in self._glance.look().shelves.values()}
+
+    def is_last(self) -> bool:
+        """Let go; return whether no other commit has changed records since."""
+        return self._glance.is_last()
+
+    @property
+    def _db(self) -> Connection:
+        """The tables as this commit has them; most look-ups find nothing and need none."""
+        db = self._glance.db
+        if not db.in_transaction and not self._glance.begin():
+            raise OvertakenError
+        return db
+
+    def _shelf(self, name: str) -> Shelf | None:
+        row = self._standing.shelves.get(name)
+        return None if row is None else self._shelves.at(name, row)
 
     def find(self, type_name: str, value: str) -> list[Hit]:
         """Find records with an equal hash, in the order of addition."""
@@ -75,7 +103,7 @@ class Commit:
         if kind.name == "vpdq":
             raise UnsupportedOperationError("vpdq: frames are looked up, not whole videos")
         packed = packed_value(kind, canonical_hash(kind, value))
-        shelf = self._shelves.get(self._db, kind.name)
+        shelf = self._shelf(kind.name)
         if shelf is None:
             return []
         query = Hash(shelf.index.algorithm, packed, shelf.index.bits)
@@ -114,10 +142,12 @@ class Commit:
     def frames_within(self, hashes: HashArray, radius: int) -> FrameHits:
         """Find frames of listed videos near each of many frames."""
         none = np.empty(0, np.int64)
-        shelf = self._shelves.get(self._db, "vpdq")
+        shelf = self._shelf("vpdq")
         if shelf is None:
             return FrameHits(none, none, none, none.astype(np.int32), ())
         owners, numbers, distances = shelf.index.within_numbers(hashes, radius)
+        if not numbers.size:
+            return FrameHits(none, none, none, none.astype(np.int32), ())
         unique, back = np.unique(numbers, return_inverse=True)
         seqs = shelf.owners(self._db, unique)
         keys, of_seq, place_of = self._keys(shelf, seqs)
@@ -134,7 +164,7 @@ class Commit:
 
     def records_with(self, type_name: str) -> list[int]:
         """Return the sequence numbers of records that have a type of hashes."""
-        shelf = self._shelves.get(self._db, hash_type(type_name).name)
+        shelf = self._shelf(hash_type(type_name).name)
         if shelf is None:
             return []
         blobs = self._db.execute("SELECT seqs FROM places WHERE shelf = ?", (shelf.no,))
@@ -154,7 +184,7 @@ class Commit:
             raise UnsupportedOperationError(
                 f"lists hold no hashes of {algorithm!r}: expected one of {', '.join(known)}"
             )
-        shelf = self._shelves.get(self._db, kind.name)
+        shelf = self._shelf(kind.name)
         return None if shelf is None else _Search(self, shelf, exclude)
 
     def _found(self, shelf: Shelf, query: Query, matches: Sequence[Match]) -> list[_Found]:

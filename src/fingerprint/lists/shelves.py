@@ -24,6 +24,7 @@ from fingerprint.errors import CorruptIndexError, IndexFormatError
 from fingerprint.hash_arrays import HashArray
 from fingerprint.index import Index, durable
 from fingerprint.lists.hash_types import HASH_TYPES, HashType
+from fingerprint.lists.readers import ShelfRow, read_shelves
 
 if TYPE_CHECKING:
     from fingerprint.lists.records import Record
@@ -239,26 +240,27 @@ class Shelves:
         self._retired: list[Shelf] = []
         self._lock = threading.RLock()
 
-    def listed(self, db: sqlite3.Connection) -> dict[str, tuple[int, str, int, int]]:
-        """Return number, folder, next number and records of each type's shelf."""
-        rows = db.execute("SELECT type, no, folder, next_number, records FROM shelves")
-        found = {row[0]: tuple(row[1:]) for row in rows}
+    def listed(self, db: sqlite3.Connection) -> dict[str, ShelfRow]:
+        """Return each type's shelf as the tables list it."""
+        found = read_shelves(db)
         if not found.keys() <= HASH_TYPES.keys():
             raise sqlite3.DatabaseError("the table shelves does not hold what it should")
         return found
 
     def get(self, db: sqlite3.Connection, name: str) -> Shelf | None:
         """Return the shelf of a type, if the commit at hand has one."""
-        row = db.execute("SELECT no, folder FROM shelves WHERE type = ?", (name,)).fetchone()
-        if row is None:
-            return None
+        row = self.listed(db).get(name)
+        return None if row is None else self.at(name, row)
+
+    def at(self, name: str, row: ShelfRow) -> Shelf:
+        """Return the shelf of a type, open."""
         with self._lock:
             shelf = self._open.get(name)
-            if shelf is None or self._folders[name] != row[1]:
+            if shelf is None or self._folders[name] != row.folder:
                 if shelf is not None:  # Rebuilt meanwhile; another thread may be searching it.
                     self._retired.append(shelf)
-                shelf = Shelf(row[0], HASH_TYPES[name], self._index(row[1]))
-                self._open[name], self._folders[name] = shelf, row[1]
+                shelf = Shelf(row.no, HASH_TYPES[name], self._index(row.folder))
+                self._open[name], self._folders[name] = shelf, row.folder
         return shelf
 
     def create(self, db: sqlite3.Connection, name: str) -> Shelf:

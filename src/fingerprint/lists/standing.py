@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -70,11 +71,11 @@ def feeds(db: sqlite3.Connection) -> list[Feed]:
     ]
 
 
-def stale_reasons(db: sqlite3.Connection, now: datetime, max_age_s: float | None) -> list[str]:
+def stale_reasons(known: Iterable[Feed], now: datetime, max_age_s: float | None) -> list[str]:
     """Say of each feed why it cannot be relied on."""
     now = instant_of(now)
     reasons = []
-    for feed in feeds(db):
+    for feed in known:
         name = feed.name or "the list"
         if feed.stale_reason:
             reasons.append(f"{name}: {feed.stale_reason}")

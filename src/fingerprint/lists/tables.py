@@ -5,25 +5,17 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from fingerprint.errors import CorruptIndexError, IndexFormatError, UnsupportedOperationError
+from fingerprint.errors import CorruptIndexError, IndexFormatError
 from fingerprint.index import durable
 from fingerprint.index.connections import (
     SQLITE_ERRORS,
-    Connection,
-    close_before_forks,
     connect_reader,
     connect_writer,
-    is_stale,
-    left_by_fork,
     typed_error,
 )
 from fingerprint.lists.records import instant_of, text_of_instant
@@ -32,7 +24,6 @@ __all__ = [
     "CATALOG",
     "FORMAT",
     "SQLITE_ERRORS",
-    "Readers",
     "State",
     "connect_writer",
     "create_tables",
@@ -230,76 +221,3 @@ def instant(value: str | None) -> datetime | None:
 def text(value: datetime | None) -> str | None:
     """Write a time that may be missing; ValueError when it has no zone."""
     return None if value is None else text_of_instant(instant_of(value))
-
-
-class Readers:
-    """Connections for reading, for any number of threads."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._path = directory / CATALOG
-        self._pool: list[Connection] = []
-        self._pid = os.getpid()
-        self._lock = threading.Lock()
-        self._closed = False
-        close_before_forks(self)
-
-    @contextmanager
-    def snapshot(self) -> Iterator[Connection]:
-        """Lend a connection that sees one commit, whatever is written meanwhile."""
-        db = self._take()
-        try:
-            db.execute("BEGIN")
-            yield db
-            if is_stale(db, self._path):
-                raise UnsupportedOperationError(
-                    f"{self._directory} was written while it was read where it cannot be "
-                    "locked: ask again"
-                )
-        except SQLITE_ERRORS as error:
-            raise typed_error(error, self._directory) from error
-        finally:
-            self._give(db)
-
-    def close(self) -> None:
-        """Close all connections that nobody uses; the others when they are given back."""
-        self._closed = True
-        self.close_idle()
-
-    def close_idle(self) -> None:
-        """Close all connections that nobody uses."""
-        with self._lock:
-            idle, self._pool = self._pool, []
-        for db in idle:
-            db.close()
-
-    def _take(self) -> Connection:
-        if self._closed:
-            raise ValueError(f"{self._directory}: the list is closed")
-        if os.getpid() != self._pid:
-            left_by_fork.extend(self._pool)
-            self._pool, self._lock, self._pid = [], threading.Lock(), os.getpid()
-        while True:
-            with self._lock:
-                db = self._pool.pop() if self._pool else None
-            if db is None:
-                return connect_reader(self._path)
-            if not is_stale(db, self._path):
-                return db
-            db.close()
-
-    def _give(self, db: Connection) -> None:
-        if db.pid != os.getpid():
-            left_by_fork.append(db)
-            return
-        try:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-        except SQLITE_ERRORS:
-            db.close()
-            return
-        with self._lock:
-            if not self._closed:
-                self._pool.append(db)
-                return
-        db.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BACKEND", "EqualBackend"]
 
+_NONE: I64 = np.empty(0, np.int64)
 _KEYS = "equal-keys.npy"
 _ORDER = "equal-order.npy"
 
@@ -47,15 +49,16 @@ class EqualBackend(Backend):
                 f"the backend 'equal' finds equal hashes only: expected radius 0, got {radius}"
             )
         wanted = queries.words
-        first = np.searchsorted(self._keys, wanted[:, 0], side="left")
-        last = np.searchsorted(self._keys, wanted[:, 0], side="right")
-        found = [self._equal(wanted[i], first[i], last[i]) for i in range(len(wanted))]
-        lims = np.zeros(len(wanted) + 1, np.int64)
-        np.cumsum([len(rows) for rows in found], out=lims[1:])
-        rows = np.concatenate([np.empty(0, np.int64), *found])
+        first = np.searchsorted(self._keys, wanted[:, 0])
+        found = [self._equal(one, place) for one, place in zip(wanted, first.tolist(), strict=True)]
+        lims = np.array([0, *accumulate(map(len, found))], np.int64)
+        rows = np.concatenate(found) if lims[-1] else np.empty(0, np.int64)
         return RangeResult(lims, rows, np.zeros(len(rows), np.int32))
 
-    def _equal(self, wanted: U64, first: int, last: int) -> I64:
+    def _equal(self, wanted: U64, first: int) -> I64:
+        if first == len(self._keys) or self._keys[first] != wanted[0]:
+            return _NONE
+        last = np.searchsorted(self._keys, wanted[0], side="right")
         rows = np.sort(self._order[first:last])
         equal: I64 = rows[(self._words[rows] == wanted).all(axis=1)]
         return equal
