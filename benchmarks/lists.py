@@ -60,7 +60,7 @@ def main(n: int, pictures: int, out: Path, keep: Path | None) -> None:
             found["nbytes_on_disk"] = hash_list.info()["nbytes_on_disk"]
             found |= _asked(hash_list)
             found["screening"] = _screened(hash_list, pictures, Path(scratch))
-            found |= _changed(hash_list, n)
+            found |= _changed(hash_list)
     out.mkdir(parents=True, exist_ok=True)
     (out / "lists.json").write_text(json.dumps(found, indent=1) + "\n")
     (out / "lists.md").write_text(_report(found))
@@ -101,14 +101,19 @@ def _ingested(folder: Path, path: Path, n: int) -> dict[str, float]:
     }
 
 
-def _write_csv(path: Path, n: int) -> None:
+def _chunks(n: int) -> Iterator[list[str]]:
+    """Yield the same random rows whenever they are asked for, in hex."""
     generator = np.random.default_rng(1)
+    for first in range(0, n, CHUNK):
+        packed = generator.integers(0, 256, (min(CHUNK, n - first), 56), np.uint8).tobytes()
+        yield [packed[i : i + 56].hex() for i in range(0, len(packed), 56)]
+
+
+def _write_csv(path: Path, n: int) -> None:
     with path.open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(("record_id", "pdq", "md5", "category"))
-        for first in range(0, n, CHUNK):
-            packed = generator.integers(0, 256, (min(CHUNK, n - first), 56), np.uint8).tobytes()
-            hexes = [packed[i : i + 56].hex() for i in range(0, len(packed), 56)]
+        for hexes in _chunks(n):
             rows.writerows((one[:16], one[16:80], one[80:], "A1") for one in hexes)
 
 
@@ -117,7 +122,7 @@ def _asked(hash_list: HashList) -> dict[str, dict[str, float]]:
     console.print("look-ups")
     generator = np.random.default_rng(2)
     strangers = [generator.bytes(32) for _ in range(QUERIES)]
-    known = [record for record, _ in zip(_some(hash_list), range(QUERIES), strict=False)]
+    known = list(_some(hash_list, QUERIES, 3))
     hashes = [fp.Hash("pdq", packed, 256, 100) for packed in strangers]
     listed = [fp.Hash.parse(one.hashes["pdq"], "pdq", quality=100) for one in known]
     return {
@@ -128,11 +133,17 @@ def _asked(hash_list: HashList) -> dict[str, dict[str, float]]:
     }
 
 
-def _some(hash_list: HashList) -> Iterator[Record]:
+def _some(hash_list: HashList, n: int, seed: int) -> Iterator[Record]:
     """Yield records from here and there, in an order that no cache knows."""
-    step = max(1, len(hash_list) // (4 * QUERIES))
-    every = [one for i, one in enumerate(hash_list.records()) if not i % step]
-    yield from (every[i] for i in np.random.default_rng(3).permutation(len(every)).tolist())
+    every = len(hash_list)
+    order = np.random.default_rng(seed)
+    picked = [
+        hexes[place][:16]
+        for hexes in _chunks(every)
+        for place in order.integers(0, len(hexes), 1 + n * len(hexes) // every).tolist()
+    ]
+    for name in dict.fromkeys(picked[i] for i in order.permutation(len(picked))[:n].tolist()):
+        yield hash_list.get("s", name)
 
 
 def _latency(calls: list[tuple[Any, ...]]) -> dict[str, float]:
@@ -199,10 +210,10 @@ def _files(n: int, scratch: Path) -> list[Path]:
     return made
 
 
-def _changed(hash_list: HashList, n: int) -> dict[str, float]:
+def _changed(hash_list: HashList) -> dict[str, float]:
     """Time a delta of updates and retractions, and the purge behind it."""
     console.print("a delta")
-    some = [record for record, _ in zip(_some(hash_list), range(CHANGED), strict=False)]
+    some = list(_some(hash_list, CHANGED, 4))
     half = len(some) // 2
     changes: list[Change] = [
         *(Record(*one.key, one.hashes, category="B1") for one in some[:half]),

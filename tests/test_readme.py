@@ -23,7 +23,7 @@ def test_the_readme_example_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     monkeypatch.chdir(tmp_path)
     coarse = np.random.default_rng(5).integers(0, 256, (9, 12, 3), dtype=np.uint8)
     picture = Image.fromarray(coarse).resize((640, 480), Image.Resampling.BICUBIC)
@@ -48,7 +48,7 @@ def test_the_readme_example_runs(
     reader.close()
     w, h = picture.size
     picture.crop((w // 20, h // 20, w - w // 20, h - h // 20)).save("edited.jpg")
-    exec(blocks[3], names)
+    exec(blocks[4], names)
     by_views = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in by_views] == ["case-1", "case-1"]
     assert "uncrop_" in by_views[0]
@@ -66,6 +66,13 @@ def test_the_readme_example_runs(
     assert re.sub(r"\d+\.\d", "", said) == re.sub(r"\d+\.\d", "", stated[1])
     assert found.startswith("case-3 ")
     names["videos"].close()  # type: ignore[attr-defined]
+    shown = fingerprint.hash_image("upload.webp")
+    Path("hotline.csv").write_text(f"id,pdq,category\nr-1,{shown},A1\nr-2,{'0' * 64},B\n")
+    exec(blocks[3], names)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["1 0 0 1", "MATCH", "hotline r-1 A1 pdq 0"]
+    assert set(names["answer"]) == {"reference", "status"}  # type: ignore[arg-type]
+    names["hotline"].close()  # type: ignore[attr-defined]
 
 
 def modules() -> list[str]:

@@ -29,18 +29,31 @@ if TYPE_CHECKING:
         calibration_of,
     )
     from fingerprint.errors import (
+        AuditError,
+        BundleError,
+        BundleExpiredError,
+        BundleRollbackError,
+        BundleSignatureError,
+        BundleTamperedError,
+        CheckpointExpiredError,
         CorruptIndexError,
         DecodeError,
         DuplicateIdError,
+        ExchangeAuthError,
+        ExchangeError,
+        ExchangeProtocolError,
         FingerprintError,
         HashFormatError,
         IncompatibleHashError,
         IndexFormatError,
         IndexLockedError,
         LimitExceededError,
+        ListFormatError,
+        ListRefusedError,
         LowQualityWarning,
         MaintenanceWarning,
         MissingExtraError,
+        PolicyError,
         SparseSamplingWarning,
         TruncatedSearchWarning,
         UnknownAlgorithmError,
@@ -75,6 +88,8 @@ if TYPE_CHECKING:
         cluster,
         get_backend,
     )
+    from fingerprint.lists import HashList, Opinion, Record, Rejected, Retraction
+    from fingerprint.lists.reading import read_list, write_list
     from fingerprint.media import (
         DEFAULT_LIMITS,
         DEFAULT_VIDEO_LIMITS,
@@ -93,6 +108,17 @@ if TYPE_CHECKING:
         VideoMatch,
         VideoSegment,
     )
+    from fingerprint.screening import (
+        AuditKey,
+        AuditLog,
+        Evidence,
+        ListPolicy,
+        Outcome,
+        Policy,
+        Screener,
+        ScreeningResult,
+        verify_audit,
+    )
     from fingerprint.video import (
         VideoHash,
         VideoIndex,
@@ -104,7 +130,7 @@ if TYPE_CHECKING:
     from fingerprint.views import ImageIndex, SegmentIndex, hash_views, match_image
     from fingerprint.warming import warmup
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"
 
 _HOME = {
     "algorithms": (
@@ -124,18 +150,31 @@ _HOME = {
         "calibration_of",
     ),
     "errors": (
+        "AuditError",
+        "BundleError",
+        "BundleExpiredError",
+        "BundleRollbackError",
+        "BundleSignatureError",
+        "BundleTamperedError",
+        "CheckpointExpiredError",
         "CorruptIndexError",
         "DecodeError",
         "DuplicateIdError",
+        "ExchangeAuthError",
+        "ExchangeError",
+        "ExchangeProtocolError",
         "FingerprintError",
         "HashFormatError",
         "IncompatibleHashError",
         "IndexFormatError",
         "IndexLockedError",
         "LimitExceededError",
+        "ListFormatError",
+        "ListRefusedError",
         "LowQualityWarning",
         "MaintenanceWarning",
         "MissingExtraError",
+        "PolicyError",
         "SparseSamplingWarning",
         "TruncatedSearchWarning",
         "UnknownAlgorithmError",
@@ -164,6 +203,8 @@ _HOME = {
         "cluster",
         "get_backend",
     ),
+    "lists": ("HashList", "Opinion", "Record", "Rejected", "Retraction"),
+    "lists.reading": ("read_list", "write_list"),
     "media": (
         "DEFAULT_LIMITS",
         "DEFAULT_VIDEO_LIMITS",
@@ -182,6 +223,17 @@ _HOME = {
         "VideoMatch",
         "VideoSegment",
     ),
+    "screening": (
+        "AuditKey",
+        "AuditLog",
+        "Evidence",
+        "ListPolicy",
+        "Outcome",
+        "Policy",
+        "Screener",
+        "ScreeningResult",
+        "verify_audit",
+    ),
     "video": (
         "VideoHash",
         "VideoIndex",
@@ -196,18 +248,31 @@ _HOME = {
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [  # noqa: RUF022 - grouped by module
+    "AuditError",
+    "BundleError",
+    "BundleExpiredError",
+    "BundleRollbackError",
+    "BundleSignatureError",
+    "BundleTamperedError",
+    "CheckpointExpiredError",
     "CorruptIndexError",
     "DecodeError",
     "DuplicateIdError",
+    "ExchangeAuthError",
+    "ExchangeError",
+    "ExchangeProtocolError",
     "FingerprintError",
     "HashFormatError",
     "IncompatibleHashError",
     "IndexFormatError",
     "IndexLockedError",
     "LimitExceededError",
+    "ListFormatError",
+    "ListRefusedError",
     "LowQualityWarning",
     "MaintenanceWarning",
     "MissingExtraError",
+    "PolicyError",
     "SparseSamplingWarning",
     "TruncatedSearchWarning",
     "UnknownAlgorithmError",
@@ -276,6 +341,22 @@ __all__ = [  # noqa: RUF022 - grouped by module
     "ViewedHashes",
     "default_edits",
     "evaluate",
+    "HashList",
+    "Opinion",
+    "Record",
+    "Rejected",
+    "Retraction",
+    "read_list",
+    "write_list",
+    "AuditKey",
+    "AuditLog",
+    "Evidence",
+    "ListPolicy",
+    "Outcome",
+    "Policy",
+    "Screener",
+    "ScreeningResult",
+    "verify_audit",
     "warmup",
 ]
 

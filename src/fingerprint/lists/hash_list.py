@@ -84,10 +84,11 @@ class HashList:
     --------
     >>> from fingerprint.lists import HashList, Record
     >>> import tempfile
-    >>> folder = tempfile.TemporaryDirectory()
-    >>> with HashList.create(f"{folder.name}/known", "known") as known:
-    ...     report = known.add([Record("us", "1", {"md5": "0123456789abcdef" * 2})], by="me")
-    ...     [hit.record.record_id for hit in known.find("md5", "0123456789ABCDEF" * 2)]
+    >>> record = Record("us", "1", {"md5": "0123456789abcdef" * 2})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with HashList.create(f"{folder}/known", "known") as known:
+    ...         report = known.add(record, by="me")
+    ...         [hit.record.record_id for hit in known.find("md5", "0123456789ABCDEF" * 2)]
     ['1']
     >>> report.added, report.version
     (1, 1)
