@@ -8,19 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from fingerprint.errors import ListRefusedError
 from fingerprint.lists.content import DIGEST_NBYTES, body_of, combined, value_of
+from fingerprint.lists.record_tables import RecordTables, Source, Stored, is_within
 from fingerprint.lists.records import Change, Record, Rejected, Retraction, instant_of
-from fingerprint.lists.shelves import (
-    Shelf,
-    Shelves,
-    hashes_of,
-    packed_value,
-    places_of,
-    places_text,
-)
+from fingerprint.lists.shelves import Shelves
 from fingerprint.lists.tables import State
 
 __all__ = ["Applier", "Tally"]
@@ -33,39 +27,9 @@ FEW = 10
 
 KEPT_REJECTIONS = 1000
 
-_FIND = """
-SELECT id, seq, added, body, places FROM records
-WHERE source = ? AND id IN (SELECT value FROM json_each(?))
-"""
-_ENDS = """
-SELECT id, MAX(happened) FROM events
-WHERE source = ? AND id IN (SELECT value FROM json_each(?)) AND happened IS NOT NULL GROUP BY id
-"""
-_ANY_EVENT = "SELECT 1 FROM events WHERE source = ? LIMIT 1"
 _INSERT = "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?)"
 
 _Row: TypeAlias = tuple[int, int, str, int, str, bytes]
-
-
-class _Stored(NamedTuple):
-    """A record as the tables have it."""
-
-    seq: int
-    added: int
-    body: str
-    places: bytes
-
-
-@dataclass
-class _Source:
-    """A source, and what its records add up to."""
-
-    no: int
-    name: str
-    entries: int
-    digest: int
-    fresh: bool
-    """Without records and history when the change began."""
 
 
 @dataclass
@@ -104,14 +68,10 @@ class Applier:
     ) -> None:
         self._db = db
         self._beside = beside
-        self._shelves = shelves
-        self._listed = shelves.listed(db)
-        self._at, self._by = at, by
         self._version = state.version + 1
+        self._tables = RecordTables(db, shelves, self._version, at, by)
         self._first_seq = self._next_seq = state.next_seq
         self._entries = state.entries
-        self._sources: dict[str, _Source] = {}
-        self._begun: dict[str, Shelf] = {}
         self._seen: bytearray | None = None
         self._scope = ""
         self._scope_entries = 0
@@ -123,7 +83,7 @@ class Applier:
         """Say that the changes are all there is of a source and its parts."""
         self._scope = source
         self._seen = bytearray(self._first_seq // 8 + 1)
-        self._scope_entries = sum(one.entries for one in self._scope_sources())
+        self._scope_entries = sum(one.entries for one in self._tables.sources_within(self._scope))
 
     def run(self, changes: Iterable[Change], progress: object = None) -> None:
         """Apply changes in their order."""
@@ -167,19 +127,19 @@ class Applier:
                 "max_retracted_share if it is right"
             )
         for source, name in absent:
-            found = self._stored(source, [name])[name]
+            found = self._tables.stored(source, [name])[name]
             self._retract(source, name, found, "not in the snapshot")
 
     def finish(self) -> State:
         """Write what is kept in sums; the shelves hold everything afterwards."""
-        for name, shelf in self._begun.items():
+        for name, shelf in self._tables.begun.items():
             shelf.flush(self._db)
             shelf.settle()
             self._db.execute(
                 "UPDATE shelves SET next_number = ?, records = ? WHERE type = ?",
                 (shelf.next_number, shelf.records, name),
             )
-        for source in self._sources.values():
+        for source in self._tables.sources.values():
             self._db.execute(
                 "UPDATE sources SET entries = ?, digest = ? WHERE no = ?",
                 (source.entries, combined(source.digest).to_bytes(DIGEST_NBYTES), source.no),
@@ -204,8 +164,8 @@ class Applier:
         if not row.source or not row.record_id:
             self._unidentified += 1
             return
-        source = self._source(row.source, create=False)
-        found = {} if source is None else self._stored(source, [row.record_id])
+        source = self._tables.source(row.source, create=False)
+        found = {} if source is None else self._tables.stored(source, [row.record_id])
         for stored in found.values():
             self._mark(stored.seq)
 
@@ -214,7 +174,7 @@ class Applier:
         for change in batch.values():
             by_source.setdefault(change.source, []).append(change)
         for name, changes in by_source.items():
-            if self._seen is not None and not _is_within(name, self._scope):
+            if self._seen is not None and not is_within(name, self._scope):
                 raise ListRefusedError(
                     f"a snapshot of {self._scope!r} has a record of {name!r}: expected none but "
                     "its own and those of its parts"
@@ -225,7 +185,7 @@ class Applier:
     def _apply(self, name: str, changes: list[Record | Retraction]) -> None:
         kinds = set(map(type, changes))
         # By time, also an end is kept: what it ends may come later.
-        source = self._source(name, create=self.by_time or kinds != {Retraction})
+        source = self._tables.source(name, create=self.by_time or kinds != {Retraction})
         if source is None:
             self.tally.unknown_retractions += len(changes)
             return
@@ -235,11 +195,11 @@ class Applier:
             self._add_new(source, changes)
         else:
             self._add_known(source, changes)
-        for shelf in self._begun.values():
+        for shelf in self._tables.begun.values():
             if shelf.is_full:
                 shelf.flush(self._db, self._beside)
 
-    def _add_new(self, source: _Source, changes: Sequence[Record | Retraction]) -> None:
+    def _add_new(self, source: Source, changes: Sequence[Record | Retraction]) -> None:
         """Add records to a source that had none: only what stands twice has to be looked for."""
         rows = [
             self._insert(source, change, body_of(change), None)
@@ -254,18 +214,18 @@ class Applier:
             self._db.executemany(_INSERT, self._undoubled(source, rows))
         self._db.execute("RELEASE new")
 
-    def _undoubled(self, source: _Source, rows: list[_Row]) -> Iterator[_Row]:
+    def _undoubled(self, source: Source, rows: list[_Row]) -> Iterator[_Row]:
         """Yield new rows, after taking out those that they come in the place of."""
-        stored = self._stored(source, [row[2] for row in rows])
+        stored = self._tables.stored(source, [row[2] for row in rows])
         for row in rows:
             old = stored.get(row[2])
             if old is None:
                 yield row
                 continue
-            new = _Stored(row[0], row[3], row[4], row[5])
+            new = Stored(row[0], row[3], row[4], row[5])
             outdated = self.by_time and _time_of_body(new.body) < _time_of_body(old.body)
             gone = new if outdated else old
-            self._take_off(gone)
+            self._tables.take_off(gone)
             source.digest = combined(source.digest, taken=value_of(source.name, row[2], gone.body))
             source.entries -= 1
             self._entries -= 1
@@ -276,10 +236,10 @@ class Applier:
                 self._db.execute("DELETE FROM records WHERE seq = ?", (old.seq,))
                 yield row
 
-    def _add_known(self, source: _Source, changes: Sequence[Record | Retraction]) -> None:
+    def _add_known(self, source: Source, changes: Sequence[Record | Retraction]) -> None:
         names = [change.record_id for change in changes]
-        stored = self._stored(source, names)
-        ends = self._ends(source, names) if self.by_time else {}
+        stored = self._tables.stored(source, names)
+        ends = self._tables.ends(source, names) if self.by_time else {}
         rows = []
         for change in changes:
             old = stored.get(change.record_id)
@@ -318,7 +278,7 @@ class Applier:
         self.tally.outdated += outdated
         return earlier if outdated else change
 
-    def _is_outdated(self, change: Record | Retraction, old: _Stored | None, ended: str) -> bool:
+    def _is_outdated(self, change: Record | Retraction, old: Stored | None, ended: str) -> bool:
         """Return whether what is known was dated later; equal times go to the retraction."""
         when = _time_of(change)
         if not when:
@@ -327,23 +287,19 @@ class Applier:
             return old is not None and when < _time_of_body(old.body)
         return when < _time_of_body(old.body) if old is not None else bool(ended) and when <= ended
 
-    def _end(self, source: _Source, change: Retraction, old: _Stored | None) -> None:
+    def _end(self, source: Source, change: Retraction, old: Stored | None) -> None:
         if old is not None:
             self._retract(source, change.record_id, old, change.reason, _time_of(change))
             return
         self.tally.unknown_retractions += 1
         if self.by_time and change.at is not None:  # What it ends may come later.
-            known = self._ends(source, [change.record_id]).get(change.record_id, "")
+            known = self._tables.ends(source, [change.record_id]).get(change.record_id, "")
             if known < _time_of(change):
-                self._note(
+                self._tables.note(
                     source, change.record_id, "retracted", change.reason, None, _time_of(change)
                 )
 
-    def _ends(self, source: _Source, names: list[str]) -> dict[str, str]:
-        """Return when records were retracted last, as their source dates it."""
-        return dict(self._db.execute(_ENDS, (source.no, json.dumps(names))))
-
-    def _insert(self, source: _Source, record: Record, body: str, old: _Stored | None) -> _Row:
+    def _insert(self, source: Source, record: Record, body: str, old: Stored | None) -> _Row:
         """Return the row of a record that is new, or has other hashes than before."""
         added = self._version
         if old is None:
@@ -352,8 +308,8 @@ class Applier:
             self._entries += 1
         else:
             added = old.added
-            self._note(source, record.record_id, "updated", _changed_fields(old.body, body))
-            self._take_off(old)
+            self._tables.note(source, record.record_id, "updated", _changed_fields(old.body, body))
+            self._tables.take_off(old)
             source.digest = combined(
                 source.digest, taken=value_of(source.name, record.record_id, old.body)
             )
@@ -362,15 +318,15 @@ class Applier:
             self._db.execute("DELETE FROM records WHERE seq = ?", (old.seq,))
         seq, self._next_seq = self._next_seq, self._next_seq + 1
         source.digest += value_of(source.name, record.record_id, body)
-        places = self._put_on(record, seq)
+        places = self._tables.put_on(record, seq)
         return seq, source.no, record.record_id, added, body, places
 
-    def _update(self, source: _Source, record: Record, old: _Stored, body: str) -> bool:
+    def _update(self, source: Source, record: Record, old: Stored, body: str) -> bool:
         """Change a record whose hashes stay as they are; return whether that was enough."""
         before = json.loads(old.body)
         if before["hashes"] != record.hashes or before.get("views", {}) != record.views:
             return False
-        self._note(source, record.record_id, "updated", _changed_fields(old.body, body))
+        self._tables.note(source, record.record_id, "updated", _changed_fields(old.body, body))
         self._db.execute("UPDATE records SET body = ? WHERE seq = ?", (body, old.seq))
         source.digest = combined(
             source.digest,
@@ -383,116 +339,24 @@ class Applier:
         return True
 
     def _retract(
-        self, source: _Source, name: str, old: _Stored, reason: str, happened: str = ""
+        self, source: Source, name: str, old: Stored, reason: str, happened: str = ""
     ) -> None:
-        self._take_off(old)
+        self._tables.take_off(old)
         self._db.execute("DELETE FROM records WHERE seq = ?", (old.seq,))
         self._db.execute("DELETE FROM suspended WHERE source = ? AND id = ?", (source.no, name))
-        self._note(source, name, "retracted", reason, old.added, happened)
+        self._tables.note(source, name, "retracted", reason, old.added, happened)
         source.digest = combined(source.digest, taken=value_of(source.name, name, old.body))
         source.entries -= 1
         self._entries -= 1
         self.tally.retracted += 1
 
-    def _note(
-        self,
-        source: _Source,
-        name: str,
-        action: str,
-        detail: str,
-        added: int | None = None,
-        happened: str = "",
-    ) -> None:
-        self._db.execute(
-            "INSERT INTO events (source, id, version, at, by, action, added, happened, detail) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                *(source.no, name, self._version, self._at, self._by, action, added),
-                *(happened or None, detail),
-            ),
-        )
-        source.fresh = False
-
-    def _put_on(self, record: Record, seq: int) -> bytes:
-        """Take a record's hashes to their shelves; return their places as they are stored."""
-        if record.views or "vpdq" in record.hashes:
-            return self._put_many_on(record, seq)
-        places = b""
-        for name, value in record.hashes.items():
-            shelf = self._begun.get(name) or self._shelf(name)
-            packed = bytes.fromhex(value) if shelf.is_hex else packed_value(shelf.kind, value)
-            places += shelf.stage_one(packed, seq)
-        return places
-
-    def _put_many_on(self, record: Record, seq: int) -> bytes:
-        places = []
-        shelved = set()
-        for kind, packed, n in hashes_of(record):
-            shelf = self._shelf(kind.name)
-            places.append(shelf.stage(packed, n, seq))
-            if kind.name not in shelved:
-                shelf.records += 1
-                shelved.add(kind.name)
-        return places_text(places)
-
-    def _take_off(self, old: _Stored) -> None:
-        by_no = {no: name for name, (no, _, _, _) in self._listed.items()}
-        by_no |= {shelf.no: name for name, shelf in self._begun.items()}
-        places = places_of(old.places)
-        self._db.executemany("INSERT OR REPLACE INTO leaving VALUES (?, ?, ?)", places)
-        for no in {place.shelf for place in places}:
-            self._shelf(by_no[no]).records -= 1
-
-    def _shelf(self, name: str) -> Shelf:
-        shelf = self._begun.get(name)
-        if shelf is None:
-            shelf = self._shelves.get(self._db, name)
-            if shelf is None:
-                shelf = self._shelves.create(self._db, name)
-            else:
-                _, _, next_number, records = self._listed[name]
-                shelf.begin(next_number, records)
-            self._begun[name] = shelf
-        return shelf
-
-    def _source(self, name: str, *, create: bool) -> _Source | None:
-        found = self._sources.get(name)
-        if found is not None:
-            return found
-        row = self._db.execute(
-            "SELECT no, entries, digest FROM sources WHERE name = ?", (name,)
-        ).fetchone()
-        if row is None:
-            if not create:
-                return None
-            cursor = self._db.execute(
-                "INSERT INTO sources (name, entries, digest) VALUES (?, 0, ?)",
-                (name, bytes(DIGEST_NBYTES)),
-            )
-            row = (cursor.lastrowid, 0, bytes(DIGEST_NBYTES))
-        fresh = not row[1] and not self._db.execute(_ANY_EVENT, (row[0],)).fetchone()
-        found = _Source(row[0], name, row[1], int.from_bytes(row[2]), fresh)
-        self._sources[name] = found
-        return found
-
-    def _scope_sources(self) -> list[_Source]:
-        names = [name for (name,) in self._db.execute("SELECT name FROM sources ORDER BY no")]
-        sources = [self._source(one, create=False) for one in names if _is_within(one, self._scope)]
-        return [one for one in sources if one is not None]
-
-    def _stored(self, source: _Source, names: list[str]) -> dict[str, _Stored]:
-        if not source.entries:
-            return {}
-        rows = self._db.execute(_FIND, (source.no, json.dumps(names)))
-        return {name: _Stored(*rest) for name, *rest in rows}
-
     def _mark(self, seq: int) -> None:
         if self._seen is not None and seq < self._first_seq:
             self._seen[seq >> 3] |= 1 << (seq & 7)
 
-    def _unseen(self) -> Iterator[tuple[_Source, str]]:
+    def _unseen(self) -> Iterator[tuple[Source, str]]:
         seen = self._seen or bytearray()
-        for source in self._scope_sources():
+        for source in self._tables.sources_within(self._scope):
             rows = self._db.execute(
                 "SELECT seq, id FROM records WHERE source = ? AND seq < ?",
                 (source.no, self._first_seq),
@@ -500,10 +364,6 @@ class Applier:
             for seq, name in rows:
                 if not seen[seq >> 3] >> (seq & 7) & 1:
                     yield source, name
-
-
-def _is_within(source: str, scope: str) -> bool:
-    return source == scope or source.startswith(f"{scope}/")
 
 
 def _changed_fields(old: str, new: str) -> str:
