@@ -95,7 +95,7 @@ class Lists(RuleBasedStateMachine):
         self.suspended: set[Key] = set()
         self.states: list[Model] = [{}]
         self.log: list[tuple[list[Change], str | None]] = []
-        self.applied = 0
+        self.applied = self.looked_up = 0
 
     def teardown(self) -> None:
         if hasattr(self, "stack"):
@@ -223,8 +223,10 @@ class Lists(RuleBasedStateMachine):
         self.states.append(self.model)
         self.log.append(([Retraction(source, name)], None))
 
-    @rule(source=sources, name=ids, suspended=st.booleans())
-    def suspend(self, source: str, name: str, suspended: bool) -> None:
+    @rule(source=sources, name=ids, any_one=st.booleans(), suspended=st.booleans())
+    def suspend(self, source: str, name: str, any_one: bool, suspended: bool) -> None:
+        if not any_one and self.model:
+            source, name = min(self.model)
         if (source, name) not in self.model:
             with pytest.raises(UnknownIdError):
                 self.list.suspend(source, name, by="me", reason="flood")
@@ -277,6 +279,9 @@ class Lists(RuleBasedStateMachine):
 
     @rule(n=st.integers(0, 3), flipped=st.sampled_from([0, 1, 5]), radius=st.integers(0, 20))
     def look_up(self, n: int, flipped: int, radius: int) -> None:
+        self.compare_answers(n, flipped, radius)
+
+    def compare_answers(self, n: int, flipped: int, radius: int) -> None:
         alive = {key: r for key, r in self.model.items() if key not in self.suspended}
         for asked in (self.list, self.reader):
             for name in ("md5", "photodna"):
@@ -363,6 +368,12 @@ class Lists(RuleBasedStateMachine):
             n = sum(name in r.hashes or (name == "pdq" and bool(r.views)) for r in wanted)
             assert self.list.count(name) == n
             assert (name in self.list.hash_types) == (n > 0)
+
+    @invariant()
+    def finds_what_it_holds(self) -> None:
+        if hasattr(self, "stack"):
+            self.looked_up += 1
+            self.compare_answers(self.looked_up % 4, 5 * (self.looked_up // 4 % 2), 12)
 
     @invariant()
     def remembers(self) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import os
+import random
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,6 +85,15 @@ def where(path: Path, wanted: Iterator[bytes] | list[bytes]) -> set[str]:
 
 def all_traces(n: int) -> list[bytes]:
     return [*traces(hashes(n), views(n)), WORD.encode(), DETAIL.encode()]
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where there is one: nothing here depends on the disk."""
+    memory = Path("/dev/shm")  # noqa: S108
+    folder = Path(tempfile.mkdtemp(dir=memory)) if os.access(memory, os.W_OK) else tmp_path
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
@@ -214,6 +226,29 @@ def test_segments_of_many_merged_and_sealed(tmp_path: Path) -> None:
         assert [hit.record.record_id for hit in known.find("pdq", many[6])] == ["6"]
         known.add([Record("s", "17000", {"pdq": many[17_000]})], by="me")  # And in again.
         assert where(known.path, iter(needles[1]))
+
+
+def test_copies_that_moving_cells_leaves_behind(tmp_path: Path) -> None:
+    """SQLite overwrites what is deleted, but not what it copied before: all has to be rewritten."""
+    generator = random.Random(1)
+
+    def said(n: int) -> str:
+        return f"<{n}:"
+
+    def sized(n: int) -> Record:
+        raw = {"said": f"{said(n)}{generator.choice([5, 50, 300, 900]) * 'x'}>"}
+        return Record("s", f"{n * 7919 % 1000}-{n}", {"md5": digest("md5", n)}, raw=raw)
+
+    with HashList.create(tmp_path / "l") as known:
+        for _ in range(6):
+            some = [sized(generator.randrange(900)) for _ in range(300)]
+            known.apply(some, by="me", purge=False)
+        numbers = {int(one.record_id.split("-")[1]): one for one in known.records()}
+        gone = generator.sample(sorted(numbers), 150)
+        known.apply([Retraction(*numbers[n].key) for n in gone], by="me")
+        traces = [said(n).encode() for n in gone] + [digest("md5", n).encode() for n in gone]
+        assert where(known.path, traces) == set()
+        assert where(known.path, [said(min(numbers.keys() - gone)).encode()])
 
 
 def test_after_a_change_that_was_not_followed_by_a_purge(tmp_path: Path) -> None:
