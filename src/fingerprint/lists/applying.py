@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -85,7 +85,9 @@ class Applier:
         self._seen = bytearray(self._first_seq // 8 + 1)
         self._scope_entries = sum(one.entries for one in self._tables.sources_within(self._scope))
 
-    def run(self, changes: Iterable[Change], progress: object = None) -> None:
+    def run(
+        self, changes: Iterable[Change], progress: Callable[[int], object] | None = None
+    ) -> None:
         """Apply changes in their order."""
         done = 0
         batch: dict[tuple[str, str], Record | Retraction] = {}
@@ -105,10 +107,10 @@ class Applier:
                 )
             if len(batch) >= BATCH:
                 self._flush(batch)
-            if callable(progress) and done % BATCH == 0:
-                progress(done)
+                if progress is not None:
+                    progress(done)
         self._flush(batch)
-        if callable(progress):
+        if progress is not None:
             progress(done)
 
     def retract_unseen(self, max_share: float) -> None:
@@ -171,8 +173,9 @@ class Applier:
 
     def _flush(self, batch: dict[tuple[str, str], Record | Retraction]) -> None:
         by_source: dict[str, list[Record | Retraction]] = {}
-        for change in batch.values():
-            by_source.setdefault(change.source, []).append(change)
+        changes = list(batch.values())
+        for name in dict.fromkeys(change.source for change in changes):
+            by_source[name] = [change for change in changes if change.source == name]
         for name, changes in by_source.items():
             if self._seen is not None and not is_within(name, self._scope):
                 raise ListRefusedError(
@@ -201,10 +204,22 @@ class Applier:
 
     def _add_new(self, source: Source, changes: Sequence[Record | Retraction]) -> None:
         """Add records to a source that had none: only what stands twice has to be looked for."""
+        records = [change for change in changes if isinstance(change, Record)]
+        n = len(records)
+        bodies = list(map(body_of, records))
+        seqs = range(self._next_seq, self._next_seq + n)
+        self._next_seq = seqs.stop
+        source.digest += sum(
+            value_of(source.name, record.record_id, body)
+            for record, body in zip(records, bodies, strict=True)
+        )
+        places = self._tables.put_all_on(records, seqs)
+        self.tally.added += n
+        source.entries += n
+        self._entries += n
         rows = [
-            self._insert(source, change, body_of(change), None)
-            for change in changes
-            if isinstance(change, Record)
+            (seq, source.no, record.record_id, self._version, body, place)
+            for seq, record, body, place in zip(seqs, records, bodies, places, strict=True)
         ]
         self._db.execute("SAVEPOINT new")
         try:

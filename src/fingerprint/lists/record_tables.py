@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from fingerprint.lists.shelves import (
     Shelves,
     hashes_of,
     packed_value,
+    places_in_turn,
     places_of,
     places_text,
 )
@@ -100,6 +102,19 @@ class RecordTables:
             packed = bytes.fromhex(value) if shelf.is_hex else packed_value(shelf.kind, value)
             places += shelf.stage_one(packed, seq)
         return places
+
+    def put_all_on(self, records: Sequence[Record], seqs: range) -> list[bytes]:
+        """Do the same for many new records; for those of one kind at a third of the cost."""
+        types = tuple(records[0].hashes)
+        shelves = [self.shelf(name) for name in types]
+        plain = all(shelf.is_hex for shelf in shelves)
+        if not plain or any(tuple(one.hashes) != types or one.views for one in records):
+            return [self.put_on(one, seq) for one, seq in zip(records, seqs, strict=True)]
+        firsts = [
+            (shelf.no, shelf.stage_many([one.hashes[name] for one in records], seqs))
+            for name, shelf in zip(types, shelves, strict=True)
+        ]
+        return places_in_turn(firsts, len(records))
 
     def _put_many_on(self, record: Record, seq: int) -> bytes:
         places = []

@@ -102,7 +102,8 @@ class RowReader:
             return lambda cells: None
         source, id_place = self._source, int(record_id)
         hashes = [(kind, int(key)) for kind, key in fields.hashes]
-        others = [(field, int(key)) for field, key, _ in texts]
+        places = {field: int(key) for field, key, _ in texts}
+        category, severity = places.get("category", -1), places.get("severity", -1)
         empty = [int(key) for _, key in fields.raw]
 
         def record_of(cells: list[str]) -> Record | None:
@@ -117,7 +118,8 @@ class RowReader:
                     source,
                     name,
                     {kind: cells[place] for kind, place in hashes if cells[place]},
-                    **{field: cells[place] for field, place in others},  # type: ignore[arg-type]
+                    category=cells[category] if category >= 0 else "",
+                    severity=cells[severity] if severity >= 0 else "",
                 )
             except (FingerprintError, ValueError):
                 return None

@@ -13,7 +13,7 @@ import sqlite3
 import struct
 import threading
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -37,6 +37,7 @@ __all__ = [
     "Shelves",
     "hashes_of",
     "packed_value",
+    "places_in_turn",
     "places_of",
     "places_text",
     "seqs_of",
@@ -61,6 +62,26 @@ class Place(NamedTuple):
 def places_text(places: Iterable[Place]) -> bytes:
     """Return places as they are stored."""
     return b"".join(_PLACE.pack(*place) for place in places)
+
+
+def places_in_turn(firsts: Sequence[tuple[int, int]], n: int) -> list[bytes]:
+    """Return the places of n records that lie in turn on the same shelves, as they are stored.
+
+    Parameters
+    ----------
+    firsts : sequence of (int, int)
+        Shelf and first number.
+    n : int
+        Records; each has one hash on each shelf.
+    """
+    every = np.zeros((n, len(firsts)), np.dtype([("shelf", "u1"), ("first", "<i8"), ("n", "<u4")]))
+    for i, (shelf, first) in enumerate(firsts):
+        every["shelf"][:, i] = shelf
+        every["first"][:, i] = np.arange(first, first + n)
+    every["n"] = 1
+    blob = every.tobytes()
+    width = _PLACE.size * len(firsts)
+    return [blob[i : i + width] for i in range(0, len(blob), width)]
 
 
 def places_of(blob: bytes) -> list[Place]:
@@ -146,6 +167,15 @@ class Shelf:
         self._packed += packed
         self._seqs.append(seq)
         return _PLACE.pack(self.no, number, 1)
+
+    def stage_many(self, values: Iterable[str], seqs: range) -> int:
+        """Take one hash in hex of each of many records in; return the first one's number."""
+        first = self.next_number
+        self.next_number += len(seqs)
+        self.records += len(seqs)
+        self._packed += bytes.fromhex("".join(values))
+        self._seqs.extend(seqs)
+        return first
 
     def stage(self, packed: bytes, n: int, seq: int) -> Place:
         """Take hashes of a record in; `flush` puts them onto the shelf."""

@@ -69,6 +69,8 @@ class AuditLog:
         self._file = -1
         self._unsynced = 0
         self._doubtful = False
+        self._process = os.getpid()
+        self._nbytes = 0
         self._head = AuditHead(NO_LINE, -1)
 
     @classmethod
@@ -190,6 +192,7 @@ class AuditLog:
             if self._file < 0:
                 raise AuditError(f"{self.path}: the log is closed")
             try:
+                self._check_file()
                 if self._doubtful:
                     self._recover()
                 self._append(event, entry)
@@ -236,6 +239,16 @@ class AuditLog:
         self._check_key()
         self._recover()
 
+    def _check_file(self) -> None:
+        """Refuse to write where a line would be lost, or break the chain."""
+        if os.getpid() != self._process:
+            raise AuditError(f"{self.path}: was opened in another process: expected a log of its own")
+        found = os.fstat(self._file)
+        if os.name != "nt" and not found.st_nlink:
+            raise AuditError(f"{self.path}: was removed")
+        if not self._doubtful and found.st_size != self._nbytes:
+            raise AuditError(f"{self.path}: was changed by somebody else: verify it")
+
     def _facts(self) -> dict[str, Any]:
         return {"format": FORMAT, "key": self._key.id}
 
@@ -277,6 +290,7 @@ class AuditLog:
             self._head = AuditHead(hash_of(last), entry_of(last, self._key)["seq"])
         if torn:
             self._chain_over(torn, ended=not rest)
+        self._nbytes = os.fstat(self._file).st_size
         self._doubtful = False
 
     def _chain_over(self, torn: bytes, *, ended: bool) -> None:
@@ -301,6 +315,7 @@ class AuditLog:
             os.fsync(self._file)
             self._unsynced = 0
         self._head = AuditHead(hash_of(line), self._head.seq + 1)
+        self._nbytes += len(line) + 1
 
     def _read(self, start: int, nbytes: int) -> bytes:
         with self.path.open("rb") as file:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fingerprint.lists.hash_types import HASH_TYPES
 from fingerprint.screening.evidence import Evidence, Suppression
@@ -13,7 +13,7 @@ from fingerprint.screening.evidence import Evidence, Suppression
 if TYPE_CHECKING:
     from fingerprint.screening.policy import ListPolicy
 
-__all__ = ["judge", "ordered", "suppressions_of", "without_suspended"]
+__all__ = ["frame_of", "judge", "nearest", "ordered", "suppressions_of", "without_suspended"]
 
 _GROUPS = {"pdq": "pdq", "vpdq": "pdq", "tmk_pdqf": "pdq"}
 """Types that agree because they are made of the same numbers; digests are below."""
@@ -28,16 +28,55 @@ def independent(algorithms: Iterable[str]) -> int:
     return len(groups)
 
 
-def suppressions_of(evidence: Iterable[Evidence]) -> tuple[Suppression, ...]:
+def frame_of(transform: str) -> str:
+    """Return the frame or page that something was found by; empty for the first, however laid."""
+    return transform.partition(" of ")[0] if transform.startswith("frame_") else ""
+
+
+def nearest(found: Iterable[Evidence], *, by_frame: bool = False) -> list[Evidence]:
+    """Return one piece of evidence for each record and type: that which is furthest within.
+
+    ``by_frame``: one for each frame or page, since not all may count.
+    """
+    best: dict[tuple[object, ...], Evidence] = {}
+    for one in found:
+        key = (*one.key, one.algorithm, frame_of(one.transform) if by_frame else "")
+        if key not in best or _rank(one) < _rank(best[key]):
+            best[key] = one
+    return list(best.values())
+
+
+def _rank(one: Evidence) -> tuple[bool, int, int]:
+    distance, radius = one.distance or 0, one.radius or 0
+    return not one.counts, distance - radius, distance
+
+
+class Denial(NamedTuple):
+    """What a negative list says of an upload, and of which frame."""
+
+    frame: str
+    by: Suppression
+
+    def holds_for(self, one: Evidence) -> bool:
+        """Say whether it suppresses evidence: an equal digest is the upload, a frame is not."""
+        if HASH_TYPES[self.by.algorithm].is_exact:
+            return True
+        return not HASH_TYPES[one.algorithm].is_exact and self.frame == frame_of(one.transform)
+
+
+def suppressions_of(evidence: Iterable[Evidence]) -> tuple[Denial, ...]:
     """Return what a negative list says of an upload."""
     return tuple(
-        Suppression(
-            one.list_name,
-            one.source,
-            one.record_id,
-            one.algorithm,
-            one.distance or 0,
-            one.radius or 0,
+        Denial(
+            frame_of(one.transform),
+            Suppression(
+                one.list_name,
+                one.source,
+                one.record_id,
+                one.algorithm,
+                one.distance or 0,
+                one.radius or 0,
+            ),
         )
         for one in evidence
         if one.counts
@@ -47,12 +86,13 @@ def suppressions_of(evidence: Iterable[Evidence]) -> tuple[Suppression, ...]:
 def judge(
     policy: ListPolicy,
     evidence: Iterable[Evidence],
-    negatives: Mapping[str, tuple[Suppression, ...]],
+    negatives: Mapping[str, tuple[Denial, ...]],
 ) -> list[Evidence]:
     """Return the evidence of one list with what counts, and why the rest does not.
 
-    A negative record that is near the upload suppresses perceptual matches alone; one with
-    an equal digest suppresses all, since then it is the upload itself.
+    A negative record that is near a frame of the upload suppresses perceptual matches of that frame
+    alone, else an innocent first frame would hide what follows it; one with an equal digest
+    suppresses all, since then it is the upload itself.
     """
     found = list(evidence)
     agreeing: dict[tuple[str, str, str], set[str]] = defaultdict(set)
@@ -60,17 +100,17 @@ def judge(
         if one.counts:
             agreeing[one.key].add(one.algorithm)
     said = tuple(by for name in policy.negative for by in negatives.get(name, ()))
-    return [_judged(one, policy, independent(agreeing[one.key]), said) for one in found]
+    judged = [_judged(one, policy, independent(agreeing[one.key]), said) for one in found]
+    return nearest(judged)
 
 
 def _judged(
-    one: Evidence, policy: ListPolicy, agreeing: int, said: tuple[Suppression, ...]
+    one: Evidence, policy: ListPolicy, agreeing: int, said: tuple[Denial, ...]
 ) -> Evidence:
     why_not = list(one.why_not)
     if one.counts and agreeing < policy.min_independent_hashes:
         why_not.append("single_hash")
-    is_exact = HASH_TYPES[one.algorithm].is_exact
-    by = tuple(s for s in said if not is_exact or HASH_TYPES[s.algorithm].is_exact)
+    by = tuple(denial.by for denial in said if denial.holds_for(one))
     if by:
         why_not.append("negative")
     return replace(

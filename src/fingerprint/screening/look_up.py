@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from fingerprint.lists.hash_types import HASH_TYPES
 from fingerprint.screening.digests import DIGEST_TYPES
 from fingerprint.screening.evidence import Evidence, ScreeningFailure
+from fingerprint.screening.judging import frame_of, nearest
 from fingerprint.screening.pictures import AS_STORED, UPRIGHT, unjudged
 from fingerprint.screening.plans import PERCEPTUAL_TYPES, SUPPLIED_TYPES, ListPlan
 from fingerprint.screening.probabilities import with_probability
@@ -108,7 +110,7 @@ def ask(
         except Exception as error:  # noqa: BLE001 - whatever it is, the list was not asked
             answer.failures.append(ScreeningFailure.of("list", error, plan.name))
     answer.left_out = exclusions.keys
-    answer.evidence = _nearest(answer.evidence)
+    answer.evidence = nearest(answer.evidence, by_frame=True)
     return answer
 
 
@@ -156,8 +158,11 @@ def _ask_picture(
     answer.asked.append(name)
     answer.low_quality |= not good
     radius = policy.radius_of(name)
-    hits = plan.hash_list.within(unjudged(asked), radius, exclude=exclusions.perceptual)
-    found = [_evidence(plan, name, hit, radius, asked.get(hit.transform)) for hit in hits]
+    found = [
+        _evidence(plan, name, hit, radius, asked.get(hit.transform.partition(" of ")[0]))
+        for views in _apart(asked, policy)
+        for hit in plan.hash_list.within(unjudged(views), radius, exclude=exclusions.perceptual)
+    ]
     looks = set(asked)
     if name == "pdq" and policy.views and picture.picture is not None:
         views = AskedViews(known.views, policy)
@@ -165,7 +170,7 @@ def _ask_picture(
             picture.picture,
             views.families,
             views.radii,
-            thorough=policy.thorough,
+            thorough=plan.thorough,
             exclude=exclusions.perceptual,
         ):
             reach, view = views.found_by(hit.transform, hit.distance)
@@ -173,6 +178,16 @@ def _ask_picture(
         looks |= views.names
     judged_ones = (judged(replace(one, views_asked=len(looks)), least) for one in found)
     answer.evidence += [with_probability(one, plan.hash_list) for one in judged_ones]
+
+
+def _apart(asked: Mapping[str, Hash], policy: ListPolicy) -> list[dict[str, Hash]]:
+    """Return what is asked together: frames apart where an innocent may be one of them alone."""
+    if policy.role != "negative" and not policy.negative:
+        return [dict(asked)]
+    frames: dict[str, dict[str, Hash]] = defaultdict(dict)
+    for name, view in asked.items():
+        frames[frame_of(name)][name] = view
+    return list(frames.values())
 
 
 def is_good(view: Hash, least: int) -> bool:
@@ -210,18 +225,3 @@ def _evidence(
         orientation="stored" if stored else "upright",
         quality=None if view is None else view.quality,
     )
-
-
-def _nearest(found: list[Evidence]) -> list[Evidence]:
-    """Return one piece of evidence for each record and type: that which is furthest within."""
-    best: dict[tuple[object, ...], Evidence] = {}
-    for one in found:
-        key = (*one.key, one.algorithm)
-        if key not in best or _rank(one) < _rank(best[key]):
-            best[key] = one
-    return list(best.values())
-
-
-def _rank(one: Evidence) -> tuple[bool, int, int]:
-    distance, radius = one.distance or 0, one.radius or 0
-    return not one.counts, distance - radius, distance

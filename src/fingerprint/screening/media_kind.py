@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-__all__ = ["HEAD_NBYTES", "MediaChoice", "MediaSort", "may_move", "sort_of"]
+__all__ = ["HEAD_NBYTES", "MediaChoice", "MediaSort", "is_jpeg", "may_move", "sort_of"]
 
 MediaChoice = Literal["auto", "image", "video"]
 MediaSort = Literal["image", "video"]
@@ -21,6 +21,8 @@ _IMAGES = (
     b"MM\x00*",
     b"II+\x00",
     b"MM\x00+",
+    b"\x00\x00\x01\x00",  # ICO, which begins like MPEG, and CUR: refused, and not as videos.
+    b"\x00\x00\x02\x00",
 )
 _VIDEOS = (
     b"\x1a\x45\xdf\xa3",  # Matroska, WebM
@@ -38,7 +40,11 @@ _VIDEOS = (
     b"\x1f\x07\x00",  # DV
 )
 _BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"}
-_STILL_BRANDS = {b"avif", b"avis", b"mif1", b"msf1", b"heic", b"heix", b"heim", b"hevc", b"hevx"}
+_STILL_BRANDS = {
+    *(b"avif", b"avis", b"miaf", b"mif1", b"msf1"),
+    *(b"heic", b"heix", b"heim", b"hevc", b"hevx"),
+}
+_TIFFS = _IMAGES[5:9]
 
 
 def sort_of(head: bytes) -> MediaSort | None:
@@ -48,18 +54,57 @@ def sort_of(head: bytes) -> MediaSort | None:
     if head[:4] == b"RIFF" and head[8:12] in (b"WEBP", b"AVI "):
         return "image" if head[8:12] == b"WEBP" else "video"
     if head[4:8] in _BOXES:
-        return "image" if head[4:8] == b"ftyp" and head[8:12] in _STILL_BRANDS else "video"
+        return "image" if head[4:8] == b"ftyp" and _is_still(head) else "video"
     is_stream = any(head[at : at + 1] == head[at + 188 : at + 189] == b"G" for at in (0, 4))
     return "video" if head.startswith(_VIDEOS) or is_stream else None
+
+
+def is_jpeg(source: object) -> bool:
+    """Say whether a source is a JPEG's bytes."""
+    return (
+        isinstance(source, bytes | bytearray | memoryview) and bytes(source[:3]) == _IMAGES[0]
+    )
 
 
 def may_move(data: bytes | bytearray | memoryview) -> bool:
     """Say whether a picture may have more frames or pages than one."""
     head = bytes(data[:HEAD_NBYTES])
-    if head[:3] == b"GIF" or head[:4] in _IMAGES[5:]:
+    if head[:3] == b"GIF" or head[:4] in _TIFFS:
         return True
+    if is_jpeg(head):
+        return _has_more_jpegs(data)
     if head[:4] == b"RIFF":  # The flags of VP8X.
         return head[12:16] == b"VP8X" and len(head) > 20 and bool(head[20] & 2)
     if head[4:8] == b"ftyp":
-        return b"avis" in head[8:64]
+        return b"avis" in _brands(head)
     return head[:4] == b"\x89PNG" and b"acTL" in bytes(data)
+
+
+def _is_still(head: bytes) -> bool:
+    """Say whether a file's brands name a picture: viewers go by any of them, not the first."""
+    return not _STILL_BRANDS.isdisjoint(_brands(head))
+
+
+def _brands(head: bytes) -> list[bytes]:
+    """Return the brands of an ``ftyp`` box: the major one, and those that it is compatible with."""
+    nbytes, at = int.from_bytes(head[:4]), 8
+    if nbytes == 1:  # Its size is in the next eight bytes.
+        nbytes, at = int.from_bytes(head[8:16]), 16
+    end = min(nbytes or len(head), len(head))
+    return [head[at : at + 4], *(head[i : i + 4] for i in range(at + 8, end - 3, 4))]
+
+
+def _has_more_jpegs(data: bytes | bytearray | memoryview) -> bool:
+    """Say whether a JPEG tells of further pictures behind it (MPO), before its first scan."""
+    at = 2
+    while at + 8 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if marker == 0xFF:  # Filling.
+            at += 1
+            continue
+        if marker in (0xD9, 0xDA):
+            break
+        if marker == 0xE2 and bytes(data[at + 4 : at + 8]) == b"MPF\x00":
+            return True
+        at += 2 + int.from_bytes(bytes(data[at + 2 : at + 4]))
+    return False

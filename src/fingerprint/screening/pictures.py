@@ -11,7 +11,7 @@ from fingerprint.algorithms import HashAlgorithm, get_algorithm
 from fingerprint.errors import DecodeError
 from fingerprint.hashes import Hash
 from fingerprint.media.canonical import upright
-from fingerprint.screening.media_kind import may_move
+from fingerprint.screening.media_kind import is_jpeg, may_move
 from fingerprint.views.picture import Picture
 
 if TYPE_CHECKING:
@@ -80,8 +80,13 @@ def hash_picture(
         pixels = media.decode(source, orientation="stored", limits=limits)
         return _first(pixels, types, stored=stored)
     frames = media.decode_frames(source, orientation="stored", limits=limits)
-    hashed = _first(next(frames), types, stored=stored)
-    _add_others(hashed, frames, types)
+    if is_jpeg(source):  # Alone, it is decoded more strictly.
+        first = media.decode(source, orientation="stored", limits=limits)
+        hashed = _first(first, types, stored=stored)
+        _add_others(hashed, frames, types, known=1)
+    else:
+        hashed = _first(next(frames), types, stored=stored)
+        _add_others(hashed, frames, types)
     return hashed
 
 
@@ -108,10 +113,14 @@ def _first(pixels: Pixels, types: Collection[str], *, stored: bool) -> HashedPic
     return hashed
 
 
-def _add_others(hashed: HashedPicture, frames: Iterator[Pixels], types: Collection[str]) -> None:
+def _add_others(
+    hashed: HashedPicture, frames: Iterator[Pixels], types: Collection[str], known: int = 0
+) -> None:
     seen: dict[str, set[Hash]] = {name: set(hashed.hashes[name].values()) for name in types}
     number = 1
     try:
+        for _ in range(known):
+            next(frames)
         for pixels in frames:
             number += 1
             array = upright(pixels.array, pixels.orientation)

@@ -37,6 +37,8 @@ class ListPlan:
         Hash types that the list has.
     version, digest, stale
         Of the list, when the screening began.
+    thorough : bool
+        Ask all stages of views, whatever is found first: it may not count in the end.
     notes, failures : list
         For the result.
     """
@@ -44,6 +46,7 @@ class ListPlan:
     name: str
     hash_list: ScreenedList
     policy: ListPolicy
+    thorough: bool = False
     types: frozenset[str] = frozenset()
     has: frozenset[str] = frozenset()
     version: int = 0
@@ -87,6 +90,8 @@ class ListPlan:
         fits = {name for name in self.types if self._fits(name, media)}
         if self.types and not fits:
             self._note(f"it has nothing to compare {media}s with but", self.types)
+        else:
+            self._note(f"{media}s are not compared with its", self.types - fits)
         missing = {name for name in fits if name in SUPPLIED_TYPES and name not in supplied}
         if not has_bytes:
             missing |= fits & set(DIGEST_TYPES)

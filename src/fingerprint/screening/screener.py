@@ -86,13 +86,14 @@ class Screener:
         self._tables = TmkTables()
         self._version = self.policy.version
         self._pool: ThreadPoolExecutor | None = None
+        self._pool_pid = 0
         self._lock = threading.Lock()
 
     def close(self) -> None:
         """End the thread that digests; lists and audit log are left open."""
         with self._lock:
             pool, self._pool = self._pool, None
-        if pool is not None:
+        if pool is not None and self._pool_pid == os.getpid():
             pool.shutdown()
 
     def __enter__(self) -> Self:
@@ -198,7 +199,7 @@ class Screener:
         """Read, hash and look up one upload; part of `screen` that may run in any thread."""
         now = self._clock()
         plans = [
-            ListPlan(name, hash_list, self._policies[name])
+            ListPlan(name, hash_list, self._policies[name], self._is_thorough(name))
             for name, hash_list in self._lists.items()
         ]
         for plan in plans:
@@ -287,11 +288,17 @@ class Screener:
                 raise ValueError(f"supplied: expected hashes of {known}, got {name!r}")
         return Request(source, media, describe(source), dict(supplied or {}))
 
+    def _is_thorough(self, name: str) -> bool:
+        """Say whether what is found first may yet not count, and must hide nothing else."""
+        policy = self._policies[name]
+        return policy.thorough or policy.min_independent_hashes > 1 or self.policy.flood.suspend
+
     def _beside(self) -> ThreadPoolExecutor:
         with self._lock:
-            if self._pool is None:
+            if self._pool is None or self._pool_pid != os.getpid():  # Threads do not fork.
                 workers = os.cpu_count() or 1
                 self._pool = ThreadPoolExecutor(workers, thread_name_prefix="fingerprint-digest")
+                self._pool_pid = os.getpid()
             return self._pool
 
 
