@@ -293,7 +293,7 @@ def _report(found: dict[str, Any]) -> str:
         "Screening a file, in turns with `hash_image` of it (speed: the time of the latter "
         "as a share of the former; medians of 5 to 15 pairs a file):",
         "",
-        "| asked | pictures | files | decode + hash ms | screen ms | speed, median | all together |",
+        "| asked | pictures | files | decode + hash ms | screen ms | speed | all together |",
         "|---|---|---|---|---|---|---|",
         *(
             f"| {one['asked']} | {one['pictures']} | {one['files']} | {figures(one['hash_ms'])} "
