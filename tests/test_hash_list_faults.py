@@ -184,12 +184,16 @@ def told(pipe: int) -> int:
 
 
 N_STEPS = len(KINDS)
+PARTS = 4
+MOST_STEPS = 1000
 SEED = 4
 EMPTY = Step(lambda _: None, {}, {})
 
 
 @forks
-def test_writers_stopped_at_each_durable_step(quick: Path) -> None:
+@pytest.mark.parametrize("part", range(PARTS))
+def test_writers_stopped_at_each_durable_step(quick: Path, part: int) -> None:
+    """Each part takes one step of four: they can be tried side by side."""
     HashList.create(quick / "empty").close()
 
     def run(path: Path, pipe: int) -> None:
@@ -199,13 +203,11 @@ def test_writers_stopped_at_each_durable_step(quick: Path) -> None:
                 os.write(pipe, b".")
 
     series = [EMPTY, *first(N_STEPS, SEED, videos=False)]
-    k = 0
-    while True:
-        k += 1
+    for k in range(part + 1, MOST_STEPS, PARTS):
         path = quick / f"{k}"
         shutil.copytree(quick / "empty", path)
         read_end, write_end = os.pipe()
-        with StopsAtStep(k, before=k % 2 == 0).installed():
+        with StopsAtStep(k, before=k // PARTS % 2 == 0).installed():
             child = fork(lambda: run(path, write_end))  # noqa: B023
         os.close(write_end)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -214,7 +216,7 @@ def test_writers_stopped_at_each_durable_step(quick: Path) -> None:
         if status == 0:
             break
         check(path, series[done : done + 2], read_only=k % 3 == 0)
-        if k % 4 == 0:
+        if k % 5 == 0:
             go_on(path, series[done + 1 :] or series[-1:])
         shutil.rmtree(path)
     assert k > 40, "there were more steps than that when this was written"
