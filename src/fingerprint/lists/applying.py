@@ -194,7 +194,7 @@ class Applier:
             return
         # Neighbours in the index by id are written to the same pages.
         changes.sort(key=attrgetter("record_id"))
-        if source.fresh and Retraction not in kinds:
+        if source.fresh and True not in ends:
             self._add_new(source, changes)
         else:
             self._add_known(source, changes)

@@ -137,7 +137,11 @@ class AskedList:
             return history.history(db, source, record_id)
 
     def diff(self, old: int, new: int | None = None) -> ListDiff:
-        """Return which records differ between two versions; the last one by default."""
+        """Return which records differ between two versions; the last one by default.
+
+        What was changed and changed back between them, or retracted and added again,
+        counts as updated.
+        """
         with self._readers.snapshot() as db:
             return history.diff(db, old, new)
 

@@ -7,7 +7,13 @@ from typing import Any, Final
 
 from fingerprint.errors import FingerprintError, HashFormatError, ListFormatError
 from fingerprint.lists.formats.base import changes_of
-from fingerprint.lists.formats.fields import FieldMap, Key, id_of_hashes, type_of_length
+from fingerprint.lists.formats.fields import (
+    FieldMap,
+    Key,
+    id_of_hashes,
+    is_yes_or_no,
+    type_of_length,
+)
 from fingerprint.lists.hash_types import HASH_TYPES, canonical_hash
 from fingerprint.lists.hash_types import hash_type as hash_type_of
 from fingerprint.lists.records import Change, Record, Rejected, Retraction, instant_of
@@ -46,7 +52,7 @@ class RowReader:
         self._name = name
         self._source = source
         self._hash_type = hash_type_of(hash_type).name if hash_type else ""
-        self._retracted = frozenset(value.strip().casefold() for value in retracted_values)
+        self._retracted = frozenset(map(_plain_status, retracted_values))
         self._last: tuple[str, str] = ("", "")
         self._last_hashes: dict[str, Any] = {}
 
@@ -63,26 +69,36 @@ class RowReader:
             Gives a field's value by its key; what is empty or None is not there.
         """
         hashes = {kind: value for kind, key in fields.hashes if (value := get(key))}
+        fault = ""
         try:
             if fields.hash is not None and (value := get(fields.hash)):
                 hashes.update(self._any_hash(row, value, fields, get))
-            source, record_id = self._identity(fields, get, hashes)
         except ListFormatError:
             raise
+        except (ValueError, TypeError) as error:  # A row that withdraws needs no good hash.
+            fault = str(error)
+        try:
+            source, record_id = self._identity(fields, get, hashes)
         except (ValueError, TypeError) as error:
-            return [Rejected(row, str(error), self._source)]
+            return [Rejected(row, fault or str(error), self._source)]
         raw = {column: value for column, key in fields.raw if (value := get(key)) not in ("", None)}
         values, odd = self._values(fields, get, raw)
         notes: list[Change] = []
         if odd:
             notes += [Rejected(row, reason, source, record_id, whole=False) for reason in odd]
         if fields.statuses:
-            status = self._status(fields, get, raw)
+            status, unknown = self._status(fields, get, raw)
             if status:
                 self._last = ("", "")
                 return _retraction(row, source, record_id, values, status, notes)
+            notes += [Rejected(row, reason, source, record_id, whole=False) for reason in unknown]
+        if fault:
+            notes.append(Rejected(row, fault, source, record_id, whole=not hashes))
+            if not hashes:
+                return notes
         if fields.hash is not None:
-            hashes = self._joined(source, record_id, hashes)
+            hashes, others = self._joined(source, record_id, hashes)
+            notes += [Rejected(row, reason, source, record_id, whole=False) for reason in others]
         try:
             notes.append(Record(source, record_id, hashes, raw=raw, **values))
         except (FingerprintError, ValueError, TypeError, AttributeError):
@@ -193,25 +209,43 @@ class RowReader:
 
     def _status(
         self, fields: FieldMap, get: Callable[[Key], Any], raw: dict[str, Any]
-    ) -> str | None:
-        """Return the status that means a retraction; what is not known goes to raw."""
+    ) -> tuple[str, list[str]]:
+        """Return the status that means a retraction, and which could not be read.
+
+        What is not known goes to raw; where a column asks for yes or no, it is told of.
+        """
+        unknown = []
         for column, key in fields.statuses:
             value = get(key)
             if value in ("", None):
                 continue
             text = _shown(value)
-            if text.strip().casefold() in self._retracted:
-                return text
-            if text.strip().casefold() not in _FALSE:
+            plain = _plain_status(text)
+            if plain in self._retracted:
+                return text, []
+            if plain not in _FALSE:
                 raw[column] = value
-        return None
+                if is_yes_or_no(column) and self._retracted == _USUAL:
+                    unknown.append(f"{column}: expected yes or no, got {text[:40]!r}; kept in raw")
+        return "", unknown
 
-    def _joined(self, source: str, record_id: str, hashes: dict[str, Any]) -> dict[str, Any]:
-        """Return a row's hash with those of the rows just before it, if of the same record."""
+    def _joined(
+        self, source: str, record_id: str, hashes: dict[str, Any]
+    ) -> tuple[dict[str, Any], list[str]]:
+        """Return a row's hash with those of the rows just before it, if of the same record.
+
+        Also which of those it takes the place of: a record has one hash of a type.
+        """
+        others = []
         if self._last == (source, record_id):
+            others = [
+                f"{kind}: another than in the rows before, which it takes the place of"
+                for kind, value in hashes.items()
+                if str(self._last_hashes.get(kind, value)).lower() != str(value).lower()
+            ]
             hashes = {**self._last_hashes, **hashes}
         self._last, self._last_hashes = (source, record_id), hashes
-        return hashes
+        return hashes, others
 
 
 def _retraction(
@@ -226,6 +260,14 @@ def _retraction(
         return [*notes, Retraction(source, record_id, values.get("last_seen"), status)]
     except (ValueError, TypeError) as error:
         return [Rejected(row, str(error), source)]
+
+
+def _plain_status(text: str) -> str:
+    """Return a status as statuses are compared: 1.0 is 1, as tables with gaps have it."""
+    return text.strip().casefold().removesuffix(".0")
+
+
+_USUAL = frozenset(map(_plain_status, RETRACTED_VALUES))
 
 
 def _shown(value: Hashable) -> str:
@@ -342,7 +384,16 @@ def _native_retraction(
             at = instant_of(values["at"])
         except (FingerprintError, ValueError) as error:
             notes = [Rejected(row, f"at: {error}", *shown, whole=False)]
+    reason = values.get("reason")
     try:
-        return [*notes, Retraction(source, record_id, at, values.get("reason", ""))]
+        return [*notes, Retraction(source, record_id, at, "" if reason is None else reason)]
     except (ValueError, TypeError) as error:
-        return [Rejected(row, str(error), *shown)]
+        fault = str(error)
+    try:  # Why it was withdrawn does not decide whether it was.
+        return [
+            *notes,
+            Rejected(row, fault, *shown, whole=False),
+            Retraction(source, record_id, at),
+        ]
+    except (ValueError, TypeError):
+        return [Rejected(row, fault, *shown)]

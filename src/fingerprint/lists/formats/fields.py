@@ -35,7 +35,7 @@ from typing import Any, NamedTuple, TypeAlias
 from fingerprint.errors import ListFormatError
 from fingerprint.lists.hash_types import HASH_TYPES
 
-__all__ = ["FieldMap", "Key", "id_of_hashes", "map_fields", "type_of_length"]
+__all__ = ["FieldMap", "Key", "id_of_hashes", "is_yes_or_no", "map_fields", "type_of_length"]
 
 Key: TypeAlias = Any
 """What a row is asked by: the number of a column, or the name of a field."""
@@ -102,6 +102,12 @@ class FieldMap(NamedTuple):
 def _bare(name: object) -> str:
     """Return a name as names are compared."""
     return re.sub(r"[\W_]", "", str(name).lower())
+
+
+def is_yes_or_no(column: str) -> bool:
+    """Whether a column of this name says yes or no of a withdrawal, rather than a status."""
+    bare = _bare(column)
+    return _KNOWN.get(bare) == "status" and not bare.endswith("status")
 
 
 def map_fields(
