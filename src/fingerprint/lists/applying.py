@@ -186,9 +186,9 @@ class Applier:
         batch.clear()
 
     def _apply(self, name: str, changes: list[Record | Retraction]) -> None:
-        kinds = set(map(type, changes))
+        ends = {issubclass(kind, Retraction) for kind in set(map(type, changes))}
         # By time, also an end is kept: what it ends may come later.
-        source = self._tables.source(name, create=self.by_time or kinds != {Retraction})
+        source = self._tables.source(name, create=self.by_time or False in ends)
         if source is None:
             self.tally.unknown_retractions += len(changes)
             return

@@ -24,6 +24,8 @@ RETRACTED_VALUES: Final = ("true", "yes", "1", "deleted", "withdrawn", "retracte
 """What a status says, in any case, of a record that is no more."""
 
 _FALSE = frozenset({"false", "no", "0"})
+_YES = frozenset({"true", "yes", "1", "y", "t", "on", "x"})
+"""Also a retraction, where the column is named after it: ``deleted`` rather than ``status``."""
 
 _PLAIN = frozenset({"category", "severity"})
 """Fields that are kept as they are written."""
@@ -87,11 +89,10 @@ class RowReader:
         if odd:
             notes += [Rejected(row, reason, source, record_id, whole=False) for reason in odd]
         if fields.statuses:
-            status, unknown = self._status(fields, get, raw)
+            status = self._status(fields, get, raw)
             if status:
                 self._last = ("", "")
                 return _retraction(row, source, record_id, values, status, notes)
-            notes += [Rejected(row, reason, source, record_id, whole=False) for reason in unknown]
         if fault:
             notes.append(Rejected(row, fault, source, record_id, whole=not hashes))
             if not hashes:
@@ -209,25 +210,19 @@ class RowReader:
 
     def _status(
         self, fields: FieldMap, get: Callable[[Key], Any], raw: dict[str, Any]
-    ) -> tuple[str, list[str]]:
-        """Return the status that means a retraction, and which could not be read.
-
-        What is not known goes to raw; where a column asks for yes or no, it is told of.
-        """
-        unknown = []
+    ) -> str | None:
+        """Return the status that means a retraction; what is not known goes to raw."""
         for column, key in fields.statuses:
             value = get(key)
             if value in ("", None):
                 continue
             text = _shown(value)
             plain = _plain_status(text)
-            if plain in self._retracted:
-                return text, []
+            if plain in self._retracted or (plain in _YES and is_yes_or_no(column)):
+                return text
             if plain not in _FALSE:
                 raw[column] = value
-                if is_yes_or_no(column) and self._retracted == _USUAL:
-                    unknown.append(f"{column}: expected yes or no, got {text[:40]!r}; kept in raw")
-        return "", unknown
+        return None
 
     def _joined(
         self, source: str, record_id: str, hashes: dict[str, Any]
@@ -265,9 +260,6 @@ def _retraction(
 def _plain_status(text: str) -> str:
     """Return a status as statuses are compared: 1.0 is 1, as tables with gaps have it."""
     return text.strip().casefold().removesuffix(".0")
-
-
-_USUAL = frozenset(map(_plain_status, RETRACTED_VALUES))
 
 
 def _shown(value: Hashable) -> str:
