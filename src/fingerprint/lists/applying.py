@@ -238,7 +238,8 @@ class Applier:
                 yield row
                 continue
             new = Stored(row[0], row[3], row[4], row[5])
-            outdated = self.by_time and _time_of_body(new.body) < _time_of_body(old.body)
+            when = _time_of_body(new.body)
+            outdated = self.by_time and bool(when) and when < _time_of_body(old.body)
             gone = new if outdated else old
             self._tables.take_off(gone)
             source.digest = combined(source.digest, taken=value_of(source.name, row[2], gone.body))

@@ -15,7 +15,7 @@ from fingerprint.index.disk_store import nbytes_of
 from fingerprint.lists import history
 from fingerprint.lists.content import DIGEST_NBYTES, combined, record_of
 from fingerprint.lists.lookup import Commit, OvertakenError
-from fingerprint.lists.readers import Readers, Standing
+from fingerprint.lists.readers import Glance, Readers, Standing
 from fingerprint.lists.records import Record
 from fingerprint.lists.reports import (
     Feed,
@@ -119,8 +119,8 @@ class AskedList:
 
     def records_with(self, type: str) -> Iterator[Record]:  # noqa: A002
         """Iterate over the records that have a hash of a type and are not suspended."""
-        with self._asked() as commit:
-            seqs = commit.records_with(type)
+        with self._readers.glance() as glance:
+            commit, seqs = self._begun(glance, lambda commit: commit.records_with(type))
             for first in range(0, len(seqs), 256):
                 for record in commit.read(seqs[first : first + 256]):
                     if type in record.hashes:
@@ -249,13 +249,16 @@ class AskedList:
             sources = dict(db.execute("SELECT name, entries FROM sources ORDER BY name"))
             suspended = db.execute("SELECT COUNT(*) FROM suspended").fetchone()[0]
             last = history.versions(db)[-1:]
+            total = 0
+            for (digest,) in db.execute("SELECT digest FROM sources"):
+                total = combined(total, int.from_bytes(digest))
         return {
             "name": self.name,
             "description": self.description,
             "path": str(self.path),
             "version": state.version,
             "changed_at": last[0].at.isoformat() if last else None,
-            "digest": self.digest,
+            "digest": total.to_bytes(DIGEST_NBYTES).hex(),
             "records": state.entries,
             "hash_types": {name: n for name, n in types.items() if n},
             "sources": {name: n for name, n in sources.items() if n},
@@ -277,6 +280,24 @@ class AskedList:
         with self._readers.glance() as glance:
             yield Commit(glance, self._shelves, self.name)
 
+    def _begun(self, glance: Glance, ask: Callable[[Commit], Answer]) -> tuple[Commit, Answer]:
+        """Ask one commit, and hold on to it: what follows is of the same."""
+        for _ in range(_ATTEMPTS):
+            commit = Commit(glance, self._shelves, self.name)
+            try:
+                answer = ask(commit)
+            except (OvertakenError, CorruptIndexError, OSError):
+                if commit.is_last():
+                    raise
+                continue
+            return commit, answer
+        raise self._too_busy()
+
+    def _too_busy(self) -> IndexLockedError:
+        return IndexLockedError(
+            str(self.path), f"changed {_ATTEMPTS} times while it was asked: ask again"
+        )
+
     def _asking(self, ask: Callable[[Commit], Answer]) -> Answer:
         """Ask one commit, and again if what was retracted meanwhile may be missing."""
         for _ in range(_ATTEMPTS):
@@ -291,9 +312,7 @@ class AskedList:
                     continue  # The shelves were made anew meanwhile.
                 if commit.is_last():
                     return answer
-        raise IndexLockedError(
-            str(self.path), f"changed {_ATTEMPTS} times while it was asked: ask again"
-        )
+        raise self._too_busy()
 
 
 _BODY = """

@@ -74,12 +74,12 @@ class Commit:
 
     def folders(self) -> set[str]:
         """Return where the shelves were when they were asked."""
-        return {row.folder for row in self._standing.shelves.values()}
+        return self._standing.folders
 
     def folders_now(self) -> set[str]:
         """Return where they are."""
         self._glance.is_last()
-        return {row.folder for row in self._glance.look().shelves.values()}
+        return self._glance.look().folders
 
     def is_last(self) -> bool:
         """Let go; return whether no other commit has changed records since."""

@@ -36,6 +36,11 @@ class ShelfRow(NamedTuple):
     records: int
 
 
+def folders_of(shelves: dict[str, ShelfRow]) -> set[str]:
+    """Return where shelves are."""
+    return {row.folder for row in shelves.values()}
+
+
 class Standing(NamedTuple):
     """What every look-up and every screening asks of a list, as one commit has it.
 
@@ -47,6 +52,11 @@ class Standing(NamedTuple):
     sources: tuple[tuple[str, int, int], ...]
     shelves: dict[str, ShelfRow]
     feeds: tuple[Feed, ...]
+
+    @property
+    def folders(self) -> set[str]:
+        """Where the shelves are."""
+        return folders_of(self.shelves)
 
 
 def read_shelves(db: sqlite3.Connection) -> dict[str, ShelfRow]:
@@ -90,14 +100,22 @@ class Glance:
         if self.standing is None:
             return False
         self.db.execute("BEGIN")
-        return read_state(self.db).version == self.standing.version
+        if read_state(self.db).version != self.standing.version:
+            return False
+        if self._data_version() == self.seen:
+            return True
+        # Shelves that are made anew have other numbers, in the same version.
+        return folders_of(read_shelves(self.db)) == self.standing.folders
 
     def is_last(self) -> bool:
-        """Let go of the commit; return whether it is still the last one that changed records."""
+        """Let go of the commit; return whether no other has changed records or shelves since."""
         if self.db.in_transaction:
             self.db.execute("ROLLBACK")
         before = self.standing
-        return before is not None and self.look().version == before.version
+        if before is None:
+            return False
+        now = self.look()
+        return now.version == before.version and now.folders == before.folders
 
     def _data_version(self) -> int:
         version: int = self.db.execute("PRAGMA data_version").fetchone()[0]

@@ -24,8 +24,8 @@ RETRACTED_VALUES: Final = ("true", "yes", "1", "deleted", "withdrawn", "retracte
 """What a status says, in any case, of a record that is no more."""
 
 _FALSE = frozenset({"false", "no", "0"})
-_YES = frozenset({"true", "yes", "1", "y", "t", "on", "x"})
-"""Also a retraction, where the column is named after it: ``deleted`` rather than ``status``."""
+_YES = frozenset({"y", "t", "on", "x"})
+"""As good as yes where the column is named after it: ``deleted`` rather than ``status``."""
 
 _PLAIN = frozenset({"category", "severity"})
 """Fields that are kept as they are written."""
@@ -218,7 +218,9 @@ class RowReader:
                 continue
             text = _shown(value)
             plain = _plain_status(text)
-            if plain in self._retracted or (plain in _YES and is_yes_or_no(column)):
+            if plain in _YES and is_yes_or_no(column):
+                plain = "yes"
+            if plain in self._retracted:
                 return text
             if plain not in _FALSE:
                 raw[column] = value

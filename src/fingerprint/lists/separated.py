@@ -16,6 +16,9 @@ from fingerprint.lists.text import TextLines
 
 __all__ = ["read_separated"]
 
+MOST_READ_AGAIN = 64 << 20
+"""Characters in rows whose quotes have no end; each is read again from its second line."""
+
 _Row: TypeAlias = tuple[int, list[str], str]
 """The line it begins at, its cells, and why it is none: empty if it is one."""
 
@@ -44,7 +47,7 @@ def read_separated(
         raise TypeError("ignored: expected names in a list, got str")
     reader = RowReader(name, source, hash_type, retracted_values)
     text = TextLines(LimitedStream(stream, name, limits), name, limits)
-    rows = _rows(text, delimiter, quotechar)
+    rows = _rows(text, limits, delimiter, quotechar)
     return _changes(rows, reader, name, source, columns or {}, ignored, header)
 
 
@@ -111,10 +114,14 @@ def _fields_of(
 class _RowLines:
     """Lines for the csv module, which can be given the lines of a broken row again."""
 
-    def __init__(self, lines: Iterator[str]) -> None:
+    def __init__(self, lines: Iterator[str], longest: int) -> None:
         self._lines = lines
+        self._longest = longest
+        self._length = 0
         self._again: deque[str] = deque()
         self.taken: list[str] = []
+        self.n_read_again = 0
+        """Characters."""
 
     def __iter__(self) -> _RowLines:
         return self
@@ -122,23 +129,28 @@ class _RowLines:
     def __next__(self) -> str:
         line = self._again.popleft() if self._again else next(self._lines) + "\n"
         self.taken.append(line)
+        self._length += len(line)
+        if self._length > self._longest and len(self.taken) > 1:
+            raise csv.Error(f"quotes without an end within {self._longest:,} characters")
         return line
 
     def start_row(self) -> int:
         """Forget the row before; return how many lines it had."""
         n = len(self.taken)
         self.taken.clear()
+        self._length = 0
         return n
 
     def give_again(self) -> None:
         """Take back all but the first line of a row: its quotes do not tell where it ends."""
+        self.n_read_again += self._length - len(self.taken[0])
         self._again.extendleft(reversed(self.taken[1:]))
         del self.taken[1:]
 
 
-def _rows(text: TextLines, delimiter: str, quotechar: str) -> Iterator[_Row]:
+def _rows(text: TextLines, limits: ListLimits, delimiter: str, quotechar: str) -> Iterator[_Row]:
     """Yield rows that are not empty; a row with broken quotes is its first line alone."""
-    lines = _RowLines(iter(text))
+    lines = _RowLines(iter(text), limits.max_row_nbytes)
     reader = csv.reader(
         lines,
         delimiter=delimiter,
@@ -155,6 +167,12 @@ def _rows(text: TextLines, delimiter: str, quotechar: str) -> Iterator[_Row]:
             return
         except csv.Error as error:
             lines.give_again()
+            if lines.n_read_again > MOST_READ_AGAIN:  # Each line could begin one.
+                raise ListFormatError(
+                    text.name,
+                    "its quotes do not tell where rows end: name another quotechar=",
+                    number,
+                ) from None
             yield number, [], str(error)
             continue
         if text.is_doubtful and not all(map(text.is_usable, cells)):

@@ -1,0 +1,167 @@
+"""What was found by attacking hash lists: each of these lied, lost, leaked or hung once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fingerprint as fp
+from fingerprint.hash_arrays import HashArray
+from fingerprint.lists import HashList, Record, Rejected, Retraction, applying, separated
+from fingerprint.lists.formats.base import ListLimits
+from fingerprint.lists.readers import Glance
+from fingerprint.lists.reading import read_list
+
+MD5 = "b62519e2e29a38daff5d14eda5bb93a0"
+MD5_B = "0f593ca6fae8560c8dc3c8f3f44b649e"
+SHA1 = "ca39a3ee5e6b4b0d3255bfef95601890afd80701"
+PDQ = "b01921399691cc1a45d7790511db66740232404aac15b5d59ef7b5fed2e63086"
+T = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def read(text: str, kind: str = "csv", **options: Any) -> list[Any]:
+    return list(read_list(text.encode(), kind, list_source="s", **options))
+
+
+def video(frame: str = PDQ) -> dict[str, str]:
+    return {"vpdq": f"0,100,{frame},0.000\n"}
+
+
+# --- Rows that withdraw.
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "id,hash,deleted\n17,REDACTED,true\n",  # Blanked out, as a careful source does.
+        "id,hash,type,deleted\n17,x,URL,yes\n",
+        f"id,hash,type,deleted\n17,{MD5},CRC,yes\n",
+        f"id,md5,deleted\n17,{MD5},1.0\n",  # A table with gaps has numbers for booleans.
+        f"id,md5,deleted\n17,{MD5},Y\n",
+        f"id,md5,is_deleted\n17,{MD5}, x\n",
+    ],
+)
+def test_a_row_that_withdraws_needs_no_good_hash_and_no_word_for_it(table: str) -> None:
+    assert [one.key for one in read(table) if isinstance(one, Retraction)] == [("s", "17")]
+
+
+def test_a_number_for_yes_withdraws_in_json() -> None:
+    row = {"id": 17, "md5": MD5, "deleted": 1.0}
+    assert read(json.dumps(row), "jsonl") == [Retraction("s", "17", None, "1.0")]
+
+
+def test_what_is_short_for_yes_is_a_status_like_others_elsewhere() -> None:
+    (kept,) = read(f"id,md5,status\n17,{MD5},y\n")
+    assert kept.raw == {"status": "y"}
+    (kept,) = read(f"id,md5,deleted\n17,{MD5},y\n", retracted_values=["gone"])
+    assert kept.raw == {"deleted": "y"}
+
+
+def test_a_retraction_stands_whatever_its_reason_is() -> None:
+    row = {"source": "s", "record_id": "17", "retracted": True}
+    assert read(json.dumps({**row, "reason": None}), "jsonl") == [Retraction("s", "17")]
+    told, retraction = read(json.dumps({**row, "reason": 5}), "jsonl")
+    assert (told.record_id, told.whole) == ("17", False)
+    assert retraction == Retraction("s", "17")
+
+
+def test_a_bad_hash_leaves_the_id_so_that_a_snapshot_knows_whose_it_is(tmp_path: Path) -> None:
+    with HashList.create(tmp_path / "known") as known:
+        known.add([Record("s", str(n), {"md5": f"{n:032x}1"[1:]}) for n in (70, 71)], by="x")
+        changes = read("id,hash\n70,nonsense\n")
+        assert [(one.record_id, one.whole) for one in changes] == [("70", True)]
+        report = known.apply(changes, by="x", snapshot_of="s")
+        assert (report.retracted, report.withheld) == (1, 0)
+        assert [one.record_id for one in known.records()] == ["70"]
+
+
+def test_a_second_hash_of_a_type_is_told_of() -> None:
+    changes = read(f"id,hash\n1,{MD5}\n1,{MD5_B}\n1,{SHA1}\n1,{SHA1.upper()}\n")
+    told = [one for one in changes if isinstance(one, Rejected)]
+    assert [(one.row, one.record_id, one.whole) for one in told] == [(3, "1", False)]
+    assert dict(changes[-1].hashes) == {"md5": MD5_B, "sha1": SHA1}
+
+
+# --- Quotes.
+
+
+def test_quotes_without_an_end_are_an_error_before_they_are_a_day(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Each line ends within quotes, and the next one ends those and begins others.
+    monkeypatch.setattr(separated, "MOST_READ_AGAIN", 10_000)
+    with pytest.raises(fp.ListFormatError, match="quotes"):
+        read("id,md5\n" + 'a","\n' * 10_000)
+
+
+def test_a_row_of_many_lines_is_as_long_as_a_row_may_be() -> None:
+    limits = ListLimits(max_row_nbytes=100)
+    *broken, good = read("id,md5\n" + 'a","\n' * 100 + f"1,{MD5}\n", limits=limits)
+    assert good == Record("s", "1", {"md5": MD5})
+    assert {type(one) for one in broken} == {Rejected}
+    assert [one.row for one in broken] == list(range(2, 102))
+
+
+# --- Lists.
+
+
+@pytest.mark.parametrize("at_once", [1, 100])
+def test_by_time_what_has_no_date_counts_when_it_comes_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(applying, "BATCH", at_once)
+    dated = Record("s", "1", {"md5": MD5}, category="dated", last_seen=T)
+    undated = Record("s", "1", {"md5": MD5_B}, category="undated")
+    with HashList.create(tmp_path / "known") as known:
+        known.apply([dated, undated], by="x", by_time=True)
+        assert [one.category for one in known.records()] == ["undated"]
+
+
+def _at_next_begin(monkeypatch: pytest.MonkeyPatch, do: Callable[[], object]) -> None:
+    """Do something once, after a look-up has looked at the list and before it reads records."""
+    begin, left = Glance.begin, [do]
+
+    def begin_later(self: Glance) -> bool:
+        if left:
+            left.pop()()
+        return begin(self)
+
+    monkeypatch.setattr(Glance, "begin", begin_later)
+
+
+@pytest.mark.parametrize("what", ["frames", "within", "records_with"])
+def test_shelves_made_anew_between_two_looks_hide_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    path = tmp_path / "known"
+    gone = Record("s", "0", {"md5": MD5_B, "pdq": "0f" * 32, **video("0f" * 32)})
+    record = Record("s", "1", {"pdq": PDQ, **video()})
+    with HashList.create(path) as known:
+        known.add([gone, record], by="x")
+        known.retract("s", "0", by="x")
+    bits = bytes.fromhex(PDQ)
+    asked = HashArray(np.frombuffer(bits, np.uint8).reshape(1, 32), "pdq", bits=256)
+    with HashList.open(path, read_only=True) as known:
+        _at_next_begin(monkeypatch, lambda: HashList.rebuild(path))
+        if what == "frames":
+            assert known.frames_within(asked, 20).keys == (record.key,)
+        elif what == "within":
+            assert [hit.record for hit in known.within(fp.Hash("pdq", bits, 256), 20)] == [record]
+        else:
+            assert list(known.records_with("vpdq")) == [record]
+
+
+def test_records_of_a_type_are_read_though_somebody_commits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with HashList.create(tmp_path / "known") as known:
+        known.add(Record("s", "1", video()), by="x")
+        more = Record("s", "2", video())
+        _at_next_begin(monkeypatch, lambda: known.add(more, by="x"))
+        assert [one.record_id for one in known.records_with("vpdq")] == ["1", "2"]
