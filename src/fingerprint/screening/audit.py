@@ -242,7 +242,9 @@ class AuditLog:
     def _check_file(self) -> None:
         """Refuse to write where a line would be lost, or break the chain."""
         if os.getpid() != self._process:
-            raise AuditError(f"{self.path}: was opened in another process: expected a log of its own")
+            raise AuditError(
+                f"{self.path}: was opened in another process: expected a log of its own"
+            )
         found = os.fstat(self._file)
         if os.name != "nt" and not found.st_nlink:
             raise AuditError(f"{self.path}: was removed")

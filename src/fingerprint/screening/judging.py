@@ -104,9 +104,7 @@ def judge(
     return nearest(judged)
 
 
-def _judged(
-    one: Evidence, policy: ListPolicy, agreeing: int, said: tuple[Denial, ...]
-) -> Evidence:
+def _judged(one: Evidence, policy: ListPolicy, agreeing: int, said: tuple[Denial, ...]) -> Evidence:
     why_not = list(one.why_not)
     if one.counts and agreeing < policy.min_independent_hashes:
         why_not.append("single_hash")

@@ -61,9 +61,7 @@ def sort_of(head: bytes) -> MediaSort | None:
 
 def is_jpeg(source: object) -> bool:
     """Say whether a source is a JPEG's bytes."""
-    return (
-        isinstance(source, bytes | bytearray | memoryview) and bytes(source[:3]) == _IMAGES[0]
-    )
+    return isinstance(source, bytes | bytearray | memoryview) and bytes(source[:3]) == _IMAGES[0]
 
 
 def may_move(data: bytes | bytearray | memoryview) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NoReturn
 
@@ -130,8 +131,8 @@ class Credentials:
     def hidden(self, text: str) -> str:
         """Return a text without any of these secrets in it."""
         for secret in sorted((*self._secrets.values(), *self._more), key=len, reverse=True):
-            if len(secret) >= _SHORTEST_TO_SCRUB:
-                text = text.replace(secret, "…")
+            if len(secret) >= _SHORTEST_TO_SCRUB:  # Hosts come back in small letters.
+                text = re.sub(re.escape(secret), "…", text, flags=re.IGNORECASE)
         return text
 
     def __repr__(self) -> str:

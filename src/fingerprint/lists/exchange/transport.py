@@ -16,6 +16,7 @@ from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
 from ipaddress import ip_address
 from typing import Any, Generic, NamedTuple, TypedDict, TypeVar
+from urllib.parse import unquote
 
 import httpx
 
@@ -188,10 +189,9 @@ class Transport:
         except (httpx.InvalidURL, ValueError):
             found = None
         if found is None or not self._is_ours(found):
-            host = found.host if found is not None else "no address"
-            raise ExchangeProtocolError(
-                f"{self.name}: a link leads to {host}: expected {self.base.host}"
-            )
+            host = unquote(found.host) if found is not None else "no address"
+            message = f"{self.name}: a link leads to {host}: expected {self.base.host}"
+            raise ExchangeProtocolError(self._credentials.hidden(message))
         return found
 
     def _is_ours(self, url: httpx.URL) -> bool:
@@ -341,16 +341,19 @@ class Transport:
             return _Failure("redirects to no address", ExchangeProtocolError)
         if not self._is_ours(url):
             return _Failure(
-                f"redirects to {url.scheme}://{url.host}: credentials are not sent there",
+                f"redirects to {url.scheme}://{unquote(url.host)}: credentials are not sent there",
                 ExchangeProtocolError,
             )
+        if self._credentials.hidden(text := unquote(str(url))) != text:  # httpx logs addresses.
+            return _Failure("redirects to an address with a secret in it", ExchangeProtocolError)
         return _Elsewhere(url)
 
     def _body(self, response: httpx.Response, started: float) -> _Body | _Failure:
         """Return the content, unpacked here: httpx unpacks whatever it gets, to any size."""
         packing = response.headers.get("Content-Encoding", "identity").strip().lower()
         if packing not in ("identity", "", "gzip", "x-gzip"):
-            return _Failure(f"answered packed as {packing[:20]!r}", ExchangeProtocolError)
+            packing = self._credentials.hidden(packing)[:20]
+            return _Failure(f"answered packed as {packing!r}", ExchangeProtocolError)
         unpacker = zlib.decompressobj(31) if "gzip" in packing else None
         content = bytearray()
         for piece in response.iter_raw():
