@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,11 @@ import pytest
 import fingerprint as fp
 from fingerprint.hash_arrays import HashArray
 from fingerprint.lists import HashList, Record, Rejected, Retraction, applying, separated
+from fingerprint.lists.bundles import generate_key, write_bundle
 from fingerprint.lists.formats.base import ListLimits
 from fingerprint.lists.readers import Glance
 from fingerprint.lists.reading import read_list
+from tests.command_line import Run, runner
 
 MD5 = "b62519e2e29a38daff5d14eda5bb93a0"
 MD5_B = "0f593ca6fae8560c8dc3c8f3f44b649e"
@@ -57,9 +61,9 @@ def test_a_number_for_yes_withdraws_in_json() -> None:
 
 
 def test_what_is_short_for_yes_is_a_status_like_others_elsewhere() -> None:
-    (kept,) = read(f"id,md5,status\n17,{MD5},y\n")
+    *_, kept = read(f"id,md5,status\n17,{MD5},y\n")
     assert kept.raw == {"status": "y"}
-    (kept,) = read(f"id,md5,deleted\n17,{MD5},y\n", retracted_values=["gone"])
+    *_, kept = read(f"id,md5,deleted\n17,{MD5},y\n", retracted_values=["gone"])
     assert kept.raw == {"deleted": "y"}
 
 
@@ -165,3 +169,93 @@ def test_records_of_a_type_are_read_though_somebody_commits(
         more = Record("s", "2", video())
         _at_next_begin(monkeypatch, lambda: known.add(more, by="x"))
         assert [one.record_id for one in known.records_with("vpdq")] == ["1", "2"]
+
+
+@pytest.mark.parametrize(("ahead", "reasons"), [(timedelta(hours=2), 0), (timedelta(days=9), 1)])
+def test_a_feed_read_in_the_future_is_no_fresher_for_it(
+    tmp_path: Path, ahead: timedelta, reasons: int
+) -> None:
+    with HashList.create(tmp_path / "known") as known:
+        known.apply([], by="x", feed="f", refreshed_at=T + ahead)
+        assert len(known.stale_reasons(T, max_age_s=3600)) == reasons
+        with pytest.raises(ValueError, match="max_age_s"):
+            known.stale_reasons(T, max_age_s=float("nan"))
+
+
+# --- Command line.
+
+IMPORT = ["import", "LIST", "FILE", "--source", "s", "--by", "x", "--feed", "f"]
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    return runner(capsys, monkeypatch, "list")
+
+
+@pytest.fixture
+def known(tmp_path: Path) -> Path:
+    with HashList.create(tmp_path / "known") as made:
+        made.add(Record("s", "1", {"md5": MD5}), by="x")
+    return tmp_path / "known"
+
+
+def _killed_long_ago(path: Path) -> Path:
+    path.mkdir(mode=0o700)
+    (path / "list.sqlite").write_text(MD5)
+    os.utime(path, (time.time() - 3600,) * 2)
+    return path
+
+
+def test_what_killed_dry_runs_left_goes_with_the_next_change(known: Path, call: Run) -> None:
+    left = _killed_long_ago(known.with_name(f".known-{'5' * 32}"))
+    other = _killed_long_ago(known.with_name(f".knownot-{'5' * 32}"))
+    assert call("purge", known)[0] == 0
+    assert not left.exists()
+    assert other.exists()
+
+
+def test_a_dry_run_leaves_nothing(known: Path, call: Run, tmp_path: Path) -> None:
+    (tmp_path / "more.csv").write_text(f"id,md5\n2,{MD5_B}\n")
+    before = sorted(tmp_path.iterdir())
+    status, out, _ = call(
+        "import", known, tmp_path / "more.csv", "--source", "s", "--by", "x", "--dry-run"
+    )
+    assert status == 0
+    assert "it would be version 2" in out
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_what_killed_writers_of_bundles_left_goes_with_the_next(known: Path) -> None:
+    left = known.with_name(f".b.fpb-{'5' * 32}")
+    left.write_text(MD5)
+    os.utime(left, (time.time() - 3600,) * 2)
+    expires = datetime.now(UTC) + timedelta(days=1)
+    with HashList.open(known, read_only=True) as found:
+        bundle = known.with_name("b.fpb")
+        write_bundle(found, bundle, generate_key(), name="s", source="s", expires_at=expires)
+    assert {one.name for one in known.parent.iterdir()} == {"known", "b.fpb"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [*IMPORT, "--expires", "999999w"],
+        [*IMPORT, "--as-of", "999999w"],
+        ["show", "LIST", "s", "\udcff"],
+        ["history", "LIST", "\udcff", "1"],
+        ["info", "LIST", "--max-age", "nan"],
+    ],
+)
+def test_odd_arguments_are_told_without_a_traceback(
+    known: Path, call: Run, tmp_path: Path, arguments: list[str]
+) -> None:
+    (tmp_path / "more.csv").write_text(f"id,md5\n2,{MD5_B}\n")
+    paths = {"LIST": str(known), "FILE": str(tmp_path / "more.csv")}
+    status, _, err = call(*(paths.get(one, one) for one in arguments))
+    assert status == 2
+    assert "Traceback" not in err
+    assert "Error: " in err
+
+
+def test_a_limit_may_be_larger_than_a_list(known: Path, call: Run) -> None:
+    assert call("rejected", known, "--limit", 10**30)[:2] == (0, "no rejected rows\n")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from fingerprint.lists.records import instant_of
@@ -20,6 +20,11 @@ __all__ = [
     "stale_reasons",
     "write_feed",
 ]
+
+
+_ALL = 1 << 62
+CLOCK_SLACK = timedelta(days=1)
+"""A feed that was read further in the future tells that its age cannot be known."""
 
 
 def checkpoint_text(checkpoint: object) -> str:
@@ -71,8 +76,10 @@ def feeds(db: sqlite3.Connection) -> list[Feed]:
     ]
 
 
-def stale_reasons(known: Iterable[Feed], now: datetime, max_age_s: float | None) -> list[str]:
+def stale_reasons(known: Sequence[Feed], now: datetime, max_age_s: float | None) -> list[str]:
     """Say of each feed why it cannot be relied on."""
+    if max_age_s is not None and not max_age_s >= 0:
+        raise ValueError(f"max_age_s: expected seconds from 0, got {max_age_s}")
     now = instant_of(now)
     reasons = []
     for feed in known:
@@ -83,10 +90,16 @@ def stale_reasons(known: Iterable[Feed], now: datetime, max_age_s: float | None)
             reasons.append(f"{name}: was never read to its end")
         elif feed.expires_at is not None and now >= feed.expires_at:
             reasons.append(f"{name}: expired at {text(feed.expires_at)}")
+        elif feed.refreshed_at - now > CLOCK_SLACK:
+            reasons.append(
+                f"{name}: last read at {text(feed.refreshed_at)}, still to come: a clock is wrong"
+            )
         elif max_age_s is not None and (now - feed.refreshed_at).total_seconds() > max_age_s:
             reasons.append(
                 f"{name}: last read at {text(feed.refreshed_at)}, more than {max_age_s:,.0f} s ago"
             )
+    if max_age_s is not None and not known:
+        reasons.append("the list: no feed says when it was read to its end")
     return reasons
 
 
@@ -94,7 +107,7 @@ def rejected(db: sqlite3.Connection, limit: int) -> list[RejectedRow]:
     """Return rows that could not be used."""
     rows = db.execute(
         "SELECT feed, at, line, reason, source, id, whole FROM rejected ORDER BY feed, n LIMIT ?",
-        (limit,),
+        (min(limit, _ALL),),
     )
     found = []
     for feed, at, line, reason, source, record_id, whole in rows:

@@ -21,6 +21,7 @@ from fingerprint.cli.lists.options import (
     list_argument,
     short_hash,
     time_text,
+    wrong_use,
 )
 from fingerprint.errors import redacted
 from fingerprint.lists import Feed, HashList, Record
@@ -50,7 +51,8 @@ def info(list_path: Path, max_age_h: float | None, as_json: bool) -> int:
     max_age_s = None if max_age_h is None else 3600 * max_age_h
     with HashList.open(list_path, read_only=True) as found:
         facts, feeds = found.info(), found.feeds()
-        facts["stale"] = found.stale_reasons(now, max_age_s)
+        with wrong_use():
+            facts["stale"] = found.stale_reasons(now, max_age_s)
     if as_json:
         facts["feeds"] = [_feed_values(one) for one in feeds]
         click.echo(json.dumps(facts))
@@ -151,7 +153,7 @@ def history(list_path: Path, source: str, record_id: str, as_json: bool) -> int:
 
     Exit status 1 when it was never there.
     """
-    with HashList.open(list_path, read_only=True) as found:
+    with HashList.open(list_path, read_only=True) as found, wrong_use():
         events = found.history(source, record_id)
     if as_json:
         for one in events:
@@ -187,7 +189,7 @@ def show(list_path: Path, source: str, record_id: str, reveal: bool, as_json: bo
 
     Hashes are other people's secrets: perceptual ones can be partly turned back into pictures.
     """
-    with HashList.open(list_path, read_only=True) as found:
+    with HashList.open(list_path, read_only=True) as found, wrong_use():
         record = found.get(source, record_id)
     values = record.to_dict() if reveal else _cut(record)
     if as_json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-import tempfile
+import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ import click
 from fingerprint.cli.lists.options import (
     by_option,
     changing,
+    copy_prefix,
     json_option,
     list_argument,
     purge_option,
@@ -27,6 +28,7 @@ from fingerprint.cli.lists.options import (
     when_option,
 )
 from fingerprint.cli.lists.reporting import RefusedRowsError, Rejections, refuse, tell
+from fingerprint.index import durable
 from fingerprint.lists import ApplyReport, Change, HashList
 
 if TYPE_CHECKING:
@@ -206,10 +208,15 @@ def _to_change(original: HashList, dry_run: bool) -> Iterator[HashList]:
         return
     # Beside the list: no less private and no less encrypted than it.
     folder = original.path.parent
-    with tempfile.TemporaryDirectory(prefix=f".{original.path.name}-", dir=folder) as made:
-        original.snapshot(Path(made) / "copy")
-        with HashList.open(Path(made) / "copy") as copy:
-            yield copy
+    made = folder / f"{copy_prefix(original)}{uuid.uuid4().hex}"
+    durable.make_private(made)
+    try:
+        with durable.held(made):
+            original.snapshot(made / "copy")
+            with HashList.open(made / "copy") as copy:
+                yield copy
+    finally:
+        durable.remove_folder(made)
 
 
 def _is_bundle(file: str) -> bool:

@@ -14,7 +14,9 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from fingerprint.cli.common import errors, shown
+from fingerprint.cli.lists.wording import in_options
 from fingerprint.errors import FingerprintError, ListFormatError
+from fingerprint.index import durable
 from fingerprint.lists import HashList
 from fingerprint.lists.records import instant_of, text_of_instant
 
@@ -23,6 +25,7 @@ __all__ = [
     "by_option",
     "changing",
     "columns_of",
+    "copy_prefix",
     "fact_table",
     "json_option",
     "list_argument",
@@ -41,6 +44,7 @@ F = TypeVar("F", bound=Callable[..., object])
 _SPANS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _SPAN = re.compile(r"([1-9][0-9]{0,5})([mhdw])").fullmatch
 _SHOWN_DIGITS = 6
+_NAME_SHOWN = 100
 _TIMES = ("when", "last read", "expires")
 
 list_argument = click.argument("list_path", metavar="LIST", type=click.Path(path_type=Path))
@@ -81,7 +85,10 @@ def when_option(
             return None
         if span := _SPAN(text):
             seconds = int(span[1]) * _SPANS[span[2]]
-            return datetime.now(UTC) + timedelta(seconds=-seconds if past else seconds)
+            try:
+                return datetime.now(UTC) + timedelta(seconds=-seconds if past else seconds)
+            except OverflowError:
+                raise click.BadParameter(f"{text!r} is out of range", param=option) from None
         try:
             found = instant_of(text)
             if past and found > datetime.now(UTC):
@@ -129,14 +136,23 @@ def wrong_use() -> Iterator[None]:
     except FingerprintError:
         raise
     except (TypeError, ValueError) as error:
-        raise click.UsageError(str(error)) from error
+        context = click.get_current_context(silent=True)
+        command = None if context is None else context.info_name
+        raise click.UsageError(in_options(str(error), command)) from error
 
 
 @contextmanager
 def changing(path: Path) -> Iterator[HashList]:
     """Open a list to change it."""
     with HashList.open(path) as found, wrong_use():
+        # Copies of dry runs that were killed: nothing else would ever purge them.
+        durable.remove_stale(found.path.parent, copy_prefix(found))
         yield found
+
+
+def copy_prefix(found: HashList) -> str:
+    """Return how names of passing copies of a list begin, which lie beside it."""
+    return f".{found.path.name[:_NAME_SHOWN]}-"
 
 
 @contextmanager

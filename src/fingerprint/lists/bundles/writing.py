@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -213,10 +214,11 @@ class _Counted:
 def _write_file(target: Path, info: BundleInfo, key: PrivateKey, body: IO[bytes]) -> None:
     manifest = info.to_bytes()
     head = HEAD.pack(MAGIC, key.public.raw, key.sign(signed_bytes(manifest)), len(manifest))
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    durable.remove_stale(target.parent, f".{target.name}-")
+    part = target.with_name(f".{target.name}-{uuid.uuid4().hex}")
     try:
         durable.make_private_file(part)
-        with part.open("r+b") as stream:
+        with durable.held(part), part.open("r+b") as stream:
             stream.write(head + manifest)
             body.seek(0)
             shutil.copyfileobj(body, stream, 1 << 20)
