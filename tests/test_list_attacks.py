@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -259,3 +261,54 @@ def test_odd_arguments_are_told_without_a_traceback(
 
 def test_a_limit_may_be_larger_than_a_list(known: Path, call: Run) -> None:
     assert call("rejected", known, "--limit", 10**30)[:2] == (0, "no rejected rows\n")
+
+
+# --- What outlives, and what is checked.
+
+
+def test_the_history_keeps_no_hash_that_a_reason_quotes(tmp_path: Path) -> None:
+    with HashList.create(tmp_path / "known") as known:
+        known.add([Record("s", name, {"md5": MD5, "pdq": PDQ}) for name in "12"], by="x")
+        known.suspend("s", "1", by="x", reason=f"like md5:{MD5.upper()}")
+        for name in "12":
+            known.retract("s", name, by="x", reason=f"same as {PDQ}, case 2026-11-23/17")
+        told = [one.detail for one in known.history("s", "1")]
+        assert told == ["", "like md5:B62519…", "same as b01921…, case 2026-11-23/17"]
+    stored = b"".join(one.read_bytes() for one in tmp_path.rglob("*") if one.is_file()).lower()
+    for value in (MD5, PDQ):
+        assert value.encode() not in stored
+        assert bytes.fromhex(value) not in stored
+
+
+def test_a_wrong_count_of_a_type_is_a_problem(tmp_path: Path) -> None:
+    with HashList.create(tmp_path / "known") as known:
+        views = {"flip_x": "0f" * 32}
+        known.add([Record("s", "1", {"md5": MD5}, views=views), Record("s", "2", video())], by="x")
+        assert known.verify().ok
+    with closing(sqlite3.connect(tmp_path / "known" / "list.sqlite")) as db:
+        db.execute("UPDATE shelves SET records = 0 WHERE type = 'pdq'")
+        db.commit()
+    with HashList.open(tmp_path / "known") as known:
+        assert known.hash_types == {"md5", "vpdq"}  # Screening would compute no PDQ.
+        assert known.verify().problems == ("list.sqlite: 1 records with pdq, but 0 are counted",)
+
+
+def test_a_look_up_under_way_when_a_list_is_closed_leaves_it_unlocked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with HashList.create(tmp_path / "known") as made:
+        made.add(Record("s", "1", {"md5": MD5}), by="x")
+    known, look = HashList.open(tmp_path / "known"), Glance.look
+    known.close()
+    known = HashList.open(tmp_path / "known")
+
+    def look_then_close(self: Glance) -> Any:
+        standing = look(self)
+        known.close()
+        return standing
+
+    monkeypatch.setattr(Glance, "look", look_then_close)
+    with pytest.raises(ValueError, match="closed"):
+        known.find("md5", MD5)
+    monkeypatch.undo()
+    HashList.open(tmp_path / "known").close()

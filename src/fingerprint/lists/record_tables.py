@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from fingerprint.lists.shelves import (
     places_text,
 )
 
-__all__ = ["RecordTables", "Source", "Stored", "is_within"]
+__all__ = ["RecordTables", "Source", "Stored", "is_within", "without_hashes"]
 
 _FIND = """
 SELECT id, seq, added, body, places FROM records
@@ -31,6 +32,14 @@ SELECT id, MAX(happened) FROM events
 WHERE source = ? AND id IN (SELECT value FROM json_each(?)) AND happened IS NOT NULL GROUP BY id
 """
 _ANY_EVENT = "SELECT 1 FROM events WHERE source = ? LIMIT 1"
+
+
+_HASH = re.compile("[0-9A-Fa-f]{16,}|[0-9A-Za-z+/]{64,}")
+
+
+def without_hashes(reason: str) -> str:
+    """Return a reason as the history keeps it, which outlives the hashes of a record."""
+    return _HASH.sub(lambda found: f"{found.group()[:6]}…", reason)
 
 
 class Stored(NamedTuple):
@@ -87,7 +96,7 @@ class RecordTables:
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(source.no, name, self._version, self._at, self._by, action, added),
-                *(happened or None, detail),
+                *(happened or None, without_hashes(detail)),
             ),
         )
         source.fresh = False

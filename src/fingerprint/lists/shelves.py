@@ -268,6 +268,7 @@ class Shelves:
         self._open: dict[str, Shelf] = {}
         self._folders: dict[str, str] = {}
         self._retired: list[Shelf] = []
+        self._closed = False
         self._lock = threading.RLock()
 
     def listed(self, db: sqlite3.Connection) -> dict[str, ShelfRow]:
@@ -285,6 +286,8 @@ class Shelves:
     def at(self, name: str, row: ShelfRow) -> Shelf:
         """Return the shelf of a type, open."""
         with self._lock:
+            if self._closed:  # A look-up that is under way must not leave it open, and locked.
+                raise ValueError(f"{self._directory.parent}: the list is closed")
             shelf = self._open.get(name)
             if shelf is None or self._folders[name] != row.folder:
                 if shelf is not None:  # Rebuilt meanwhile; another thread may be searching it.
@@ -352,6 +355,8 @@ class Shelves:
 
     def close(self) -> None:
         """Close all."""
+        with self._lock:
+            self._closed = True
         for name in self.open_names():
             self.forget(name)
         for shelf in self._retired:

@@ -21,6 +21,7 @@ from fingerprint.index import durable
 from fingerprint.index.connections import close_before_forks
 from fingerprint.lists.applying import Applier, Tally
 from fingerprint.lists.content import DIGEST_NBYTES, combined, record_of, value_of
+from fingerprint.lists.record_tables import without_hashes
 from fingerprint.lists.reports import ApplyReport
 from fingerprint.lists.shelves import SHELVES, Place, Shelf, Shelves, hashes_of, places_text
 from fingerprint.lists.standing import checkpoint_text, write_feed
@@ -175,7 +176,7 @@ class ListWriter:
                 db.execute(
                     "INSERT INTO events (source, id, version, at, by, action, detail) "
                     "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (*key, read_state(db).version, now, by, action, reason),
+                    (*key, read_state(db).version, now, by, action, without_hashes(reason)),
                 )
 
     def purge(self, progress: Callable[[float], object] | None) -> None:
