@@ -137,11 +137,19 @@ def test_a_table_is_read_by_the_names_of_its_columns() -> None:
         ),
         Retraction("s", "9", datetime(2024, 3, 2, tzinfo=UTC), "WITHDRAWN"),
     ]
-    assert read(table, "csv") == expected
-    assert read("\ufeff" + table.replace("\n", "\r\n"), "csv") == expected
-    assert read(table.encode("utf-16"), "csv") == expected
-    assert read(table.replace(",", "\t"), "tsv") == expected
-    assert read(table.replace(",", "|"), "csv", delimiter="|") == expected
+    for data, name, *delimiter in (
+        (table, "csv"),
+        ("\ufeff" + table.replace("\n", "\r\n"), "csv"),
+        (table.encode("utf-16"), "csv"),
+        (table.replace(",", "\t"), "tsv"),
+        (table.replace(",", "|"), "csv", "|"),
+    ):
+        found = read(data, name, **({"delimiter": delimiter[0]} if delimiter else {}))
+        told = found.pop(1)
+        assert isinstance(told, Rejected)
+        assert (told.row, told.record_id, told.whole) == (3, "8", False)
+        assert "'Withdrawn?' is not known" in told.reason
+        assert found == expected
 
 
 def test_columns_can_be_named_numbered_or_left_alone() -> None:
@@ -309,3 +317,44 @@ def test_a_table_that_cannot_be_told_is_refused(
 def test_a_wrong_option_is_told(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"expected (one character|another)"):
         read(f"md5\n{MD5}\n", "csv", **options)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "ends"),
+    [
+        ("Deleted", "t", True),
+        ("Deleted", "X", True),
+        ("Status", "revoked", True),
+        ("Withdrawn", "2026-01-02", True),
+        ("Status", "2026-01-02", None),
+        ("Status", "Active", False),
+        ("Deleted", "off", False),
+        ("Deleted", "ja", None),
+        ("Status", "Retired", None),
+    ],
+)
+def test_what_a_status_says_is_followed_or_told(column: str, value: str, ends: bool | None) -> None:
+    found = read(f"ID,MD5,{column}\n1,{MD5},{value}\n", "csv")
+    kinds = [type(one) for one in found]
+    assert kinds == ([Retraction] if ends else [Record] if ends is False else [Rejected, Record])
+    if value == "2026-01-02" and ends:
+        assert isinstance(found[0], Retraction)
+        assert found[0].at == datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def test_ids_alone_can_be_withdrawn() -> None:
+    found = read("ID,Deleted\n1,yes\n2,no\n", "csv")
+    assert isinstance(found[0], Retraction)
+    assert isinstance(found[1], Rejected)
+    assert found[1].whole
+
+
+def test_hashes_do_not_get_among_the_remarks_under_any_name() -> None:
+    record_, told = sorted(
+        read(f"ID,MD5,Notes\n1,{MD5},{SHA1.upper()}\n", "csv"), key=lambda one: type(one).__name__
+    )
+    assert isinstance(record_, Record)
+    assert not record_.raw
+    assert isinstance(told, Rejected)
+    assert "Notes: looks like a hash" in told.reason
+    assert SHA1.upper() not in told.reason

@@ -211,7 +211,7 @@ class HashList(AskedList):
             retracted for want of mention.
         max_retracted_share : float
             A snapshot that leaves out a larger share of the source, 0 to 1, and more than
-            ten records, is refused.
+            one record, is refused.
         refreshed_at : datetime, optional
             When the feed was read to its end; now, if there is a feed.
         expires_at : datetime, optional

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, time
 from typing import Any, Final
 
-from fingerprint.errors import FingerprintError, HashFormatError, ListFormatError
+from fingerprint.errors import FingerprintError, HashFormatError, ListFormatError, redacted
 from fingerprint.lists.formats.base import changes_of
 from fingerprint.lists.formats.fields import (
     FieldMap,
     Key,
     id_of_hashes,
     is_yes_or_no,
+    looks_like_hash,
     type_of_length,
 )
 from fingerprint.lists.hash_types import HASH_TYPES, canonical_hash
@@ -20,10 +22,20 @@ from fingerprint.lists.records import Change, Record, Rejected, Retraction, inst
 
 __all__ = ["RETRACTED_VALUES", "RowReader", "native_changes"]
 
-RETRACTED_VALUES: Final = ("true", "yes", "1", "deleted", "withdrawn", "retracted", "removed")
+RETRACTED_VALUES: Final = (
+    "true",
+    "yes",
+    "1",
+    "deleted",
+    "withdrawn",
+    "retracted",
+    "removed",
+    "revoked",
+)
 """What a status says, in any case, of a record that is no more."""
 
-_FALSE = frozenset({"false", "no", "0"})
+_FALSE = frozenset({"false", "no", "0", "n", "f", "off"})
+_ALIVE = frozenset({"active", "live", "listed", "valid", "current", "ok"})
 _YES = frozenset({"y", "t", "on", "x"})
 """As good as yes where the column is named after it: ``deleted`` rather than ``status``."""
 
@@ -85,14 +97,19 @@ class RowReader:
             return [Rejected(row, fault or str(error), self._source)]
         raw = {column: value for column, key in fields.raw if (value := get(key)) not in ("", None)}
         values, odd = self._values(fields, get, raw)
+        for column in [name for name, value in raw.items() if looks_like_hash(value)]:
+            del raw[column]
+            odd.append(f"{column}: looks like a hash: left out; name it in columns or in ignored")
         notes: list[Change] = []
         if odd:
             notes += [Rejected(row, reason, source, record_id, whole=False) for reason in odd]
         if fields.statuses:
-            status = self._status(fields, get, raw)
+            status, at, unknown = self._status(fields, get, raw)
             if status:
                 self._last = ("", "")
+                values["last_seen"] = at or values.get("last_seen")
                 return _retraction(row, source, record_id, values, status, notes)
+            notes += [Rejected(row, reason, source, record_id, whole=False) for reason in unknown]
         if fault:
             notes.append(Rejected(row, fault, source, record_id, whole=not hashes))
             if not hashes:
@@ -210,21 +227,34 @@ class RowReader:
 
     def _status(
         self, fields: FieldMap, get: Callable[[Key], Any], raw: dict[str, Any]
-    ) -> str | None:
-        """Return the status that means a retraction; what is not known goes to raw."""
+    ) -> tuple[str, datetime | None, list[str]]:
+        """Return the status that means a retraction, and its time if it is one.
+
+        What is not known goes to raw and is told: nobody must think that it was followed.
+        """
+        unknown = []
         for column, key in fields.statuses:
             value = get(key)
             if value in ("", None):
                 continue
             text = _shown(value)
             plain = _plain_status(text)
-            if plain in _YES and is_yes_or_no(column):
-                plain = "yes"
+            if is_yes_or_no(column):
+                if plain in _YES:
+                    plain = "yes"
+                elif (at := _date_of(text)) is not None:  # When it was withdrawn.
+                    return text, at, []
             if plain in self._retracted:
-                return text
-            if plain not in _FALSE:
-                raw[column] = value
-        return None
+                return text, None, []
+            if plain in _FALSE:
+                continue
+            raw[column] = value
+            if plain not in _ALIVE:
+                unknown.append(
+                    f"{column}: {redacted(text)!r} is not known to mean withdrawn: the record is "
+                    "kept; name the word in retracted_values if it does"
+                )
+        return "", None, unknown
 
     def _joined(
         self, source: str, record_id: str, hashes: dict[str, Any]
@@ -257,6 +287,18 @@ def _retraction(
         return [*notes, Retraction(source, record_id, values.get("last_seen"), status)]
     except (ValueError, TypeError) as error:
         return [Rejected(row, str(error), source)]
+
+
+def _date_of(text: str) -> datetime | None:
+    """Return a date, or a time with its zone; None for anything else."""
+    try:
+        return datetime.combine(date.fromisoformat(text.strip()), time(), UTC)
+    except ValueError:
+        pass
+    try:
+        return instant_of(text)
+    except ValueError:
+        return None
 
 
 def _plain_status(text: str) -> str:

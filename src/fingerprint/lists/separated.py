@@ -104,7 +104,8 @@ def _fields_of(
             name,
             f"column {fields.doubtful[0]!r} looks like hashes: name it in columns= or ignored=",
         )
-    if not fields.hashes and fields.hash is None:
+    withdraws = bool(fields.statuses) and fields.record_id is not None
+    if not fields.hashes and fields.hash is None and not withdraws:
         raise ListFormatError(
             name, "no column of hashes is known by its name: name it in columns= (or delimiter=)"
         )

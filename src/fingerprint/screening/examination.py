@@ -295,9 +295,13 @@ def _judge(found: Examination) -> None:
             plan.notes.append(f"{len(answer.evidence)} of its records are equal or near")
     matching = [plan for plan in found.plans if not plan.is_negative]
     asked = any(found.answers[plan.name].asked for plan in matching)
-    if not asked and not found.all_failures and any(plan.has for plan in matching):
+    # A list whose records were all retracted has been asked; one that never had any was not.
+    unfilled = all(plan.version == 0 for plan in matching)
+    if not asked and not found.all_failures and (unfilled or any(plan.has for plan in matching)):
         error = UnsupportedOperationError(
-            f"no list has hashes that a {found.media} can be compared by"
+            "no list has ever had records"
+            if unfilled
+            else f"no list has hashes that a {found.media} can be compared by"
         )
         found.failures.append(ScreeningFailure.of("list", error))
 

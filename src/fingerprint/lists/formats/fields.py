@@ -35,7 +35,15 @@ from typing import Any, NamedTuple, TypeAlias
 from fingerprint.errors import ListFormatError
 from fingerprint.lists.hash_types import HASH_TYPES
 
-__all__ = ["FieldMap", "Key", "id_of_hashes", "is_yes_or_no", "map_fields", "type_of_length"]
+__all__ = [
+    "FieldMap",
+    "Key",
+    "id_of_hashes",
+    "is_yes_or_no",
+    "looks_like_hash",
+    "map_fields",
+    "type_of_length",
+]
 
 Key: TypeAlias = Any
 """What a row is asked by: the number of a column, or the name of a field."""
@@ -69,6 +77,7 @@ _LIKE_HASHES = re.compile("|".join([*_TYPE_NAMES, "hash", "digest", "checksum", 
 
 _OF_LENGTH = {32: "md5", 40: "sha1", 128: "sha512", 192: "photodna", 288: "photodna"}
 _IS_HEX = re.compile("[0-9a-fA-F]+").fullmatch
+_HEX_LENGTHS = frozenset(one.bits // 4 for one in HASH_TYPES.values() if one.bits > 64)
 _MANY_OF_LENGTH = {64: "sha256 or pdq", 16: "phash or dhash"}
 
 
@@ -97,6 +106,15 @@ class FieldMap(NamedTuple):
     statuses: tuple[tuple[str, Key], ...] = ()
     raw: tuple[tuple[str, Key], ...] = ()
     doubtful: tuple[str, ...] = ()
+
+
+def looks_like_hash(value: object) -> bool:
+    """Whether a value is as long as a hash and hex, whatever its column is called."""
+    return (
+        isinstance(value, str)
+        and len(value.strip()) in _HEX_LENGTHS
+        and _IS_HEX(value.strip()) is not None
+    )
 
 
 def _bare(name: object) -> str:
