@@ -47,7 +47,7 @@ class FakeList:
     def __init__(self, name: str, records: Iterable[Record] = (), version: int = 1) -> None:
         self.name = name
         self._records = {one.key: one for one in records}
-        self.version_number = version
+        self.version_number = version if self._records else 0
         self.stale: list[str] = []
         self.suspended: set[tuple[str, str]] = set()
         self.broken: dict[str, BaseException] = {}
