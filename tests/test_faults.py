@@ -90,4 +90,4 @@ def test_writers_stopped_at_each_durable_step(tmp_path: Path, before: bool) -> N
 
 
 def test_reader_processes_beside_a_writer(tmp_path: Path) -> None:
-    assert readers_beside_a_writer(tmp_path / "index", 3.0, 2, seed=1) > 0
+    assert readers_beside_a_writer(tmp_path / "index", 6.0, 2, seed=1) > 0
