@@ -17,7 +17,15 @@ import pytest
 
 import fingerprint as fp
 from fingerprint.hash_arrays import HashArray
-from fingerprint.lists import HashList, Record, Rejected, Retraction, applying, separated
+from fingerprint.lists import (
+    HashList,
+    Record,
+    Rejected,
+    Retraction,
+    applying,
+    ncmec_entries,
+    separated,
+)
 from fingerprint.lists.bundles import generate_key, write_bundle
 from fingerprint.lists.formats.base import ListLimits
 from fingerprint.lists.readers import Glance
@@ -312,3 +320,22 @@ def test_a_look_up_under_way_when_a_list_is_closed_leaves_it_unlocked(
         known.find("md5", MD5)
     monkeypatch.undo()
     HashList.open(tmp_path / "known").close()
+
+
+def test_a_long_tag_is_not_looked_at_anew_every_few_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, sizes = ncmec_entries._Pieces.read, list[int]()
+
+    def counted(self: Any, size: int) -> bytes:
+        data = read(self, size)
+        sizes.append(len(data))
+        return data
+
+    monkeypatch.setattr(ncmec_entries._Pieces, "read", counted)
+    start = f'<queryResult xmlns="{ncmec_entries.NAMESPACE}"><images>'
+    entry = f'<image a="{"x" * 4_000_000}"><member id="1"/><id>7</id></image>'
+    (told,) = read_list(
+        f"{start}{entry}</images></queryResult>".encode(), "ncmec-xml", list_source="s"
+    )
+    assert told.record_id == "7"
+    assert sum(sizes) > 4_000_000
+    assert len(sizes) < 20

@@ -39,6 +39,8 @@ _READ = {"member", "timestamp", "id", "classification"} | _READ_ALL
 MOST_ELEMENTS = 100_000
 """In one entry; an empty one takes 20 times its bytes in memory."""
 
+LONGEST_PIECE = 1 << 20
+
 
 class EntryReader:
     """The changes in one answer of ``/v2/entries``, read once.
@@ -269,6 +271,27 @@ def elements_of(
     return [] if first is None else list(first)
 
 
+class _Pieces:
+    """A stream in larger and larger pieces while nothing comes of them.
+
+    Expat looks at a tag, comment or attribute that has no end anew with every piece.
+    """
+
+    def __init__(self, stream: EntryStream) -> None:
+        self._stream = stream
+        self.unanswered_nbytes = 0
+
+    def read(self, size: int) -> bytes:
+        """Read at least so many bytes, unless that is all."""
+        wanted = min(max(size, self.unanswered_nbytes), LONGEST_PIECE)
+        blocks: list[bytes] = []
+        while wanted > 0 and (data := self._stream.read(wanted)):
+            blocks.append(data)
+            wanted -= len(data)
+            self.unanswered_nbytes += len(data)
+        return b"".join(blocks)
+
+
 def _events(stream: EntryStream, name: str, limits: ListLimits) -> Iterator[tuple[str, Element]]:
     """Yield the start and end of each element."""
     from defusedxml.common import DefusedXmlException
@@ -276,8 +299,10 @@ def _events(stream: EntryStream, name: str, limits: ListLimits) -> Iterator[tupl
 
     depth = elements = 0
     reason = ""
+    pieces = _Pieces(stream)
     try:
-        for event, element in iterparse(stream, events=("start", "end"), forbid_dtd=True):
+        for event, element in iterparse(pieces, events=("start", "end"), forbid_dtd=True):
+            pieces.unanswered_nbytes = 0
             depth += 1 if event == "start" else -1
             elements += event == "start"
             if depth > limits.max_depth:
