@@ -250,6 +250,66 @@ def test_a_log_that_somebody_meddles_with_is_an_error(tmp_path: Path, what: str)
             log.append("reviewed", {})
 
 
+def test_crashes_while_a_crash_is_mended(tmp_path: Path) -> None:
+    """Each cuts the line that was to go on from the one before, as a full disk does."""
+    path = tmp_path / "log"
+    with AuditLog.open(path, KEY) as log:
+        log.append("reviewed", {"n": 1})
+    for n in range(2, 40, 3):
+        os.truncate(path, path.stat().st_size - n)
+        before = path.read_bytes()
+        AuditLog.open(path, KEY).close()
+        assert path.read_bytes().startswith(before), "nothing of it is written over"
+    report = verify_audit(path, KEY)
+    assert report.ok, report.problems
+    assert report.recovered == len(range(2, 40, 3))
+    lines = path.read_bytes().splitlines(keepends=True)
+    for n in range(1, len(lines) - 1):
+        path.write_bytes(b"".join(lines[:n] + lines[n + 1 :]))
+        assert not verify_audit(path, KEY).ok, "a cut line is missing"
+    path.write_bytes(b"".join([*lines, b"{rubbish\n", b"{more\n"]))
+    assert verify_audit(path, KEY).problems == tuple(
+        f"line {len(lines) + n}: is not an entry of an audit log" for n in (1, 2)
+    )
+
+
+def test_a_disk_that_stays_full_ends_no_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = [10**6]
+    write = os.write
+
+    def cut(file: int, data: bytes) -> int:
+        if not room[0]:
+            raise OSError(28, "No space left on device")
+        done = write(file, data[: room[0]])
+        room[0] -= done
+        return done
+
+    monkeypatch.setattr(os, "write", cut)
+    with AuditLog.open(tmp_path / "log", KEY) as log:
+        log.append("reviewed", {"n": 0})
+        for left in (30, 0, 1, 50, 70):
+            room[0] = left
+            with pytest.raises(AuditError, match="cannot be written"):
+                log.append("reviewed", {"n": left})
+        room[0] = 10**6
+        log.append("reviewed", {"n": 1})
+    report = verify_audit(tmp_path / "log", KEY)
+    assert report.ok, report.problems
+    text = (tmp_path / "log").read_text()
+    assert [text.count(f'"n":{n},') for n in (0, 30, 50, 70, 1)] == [1, 0, 0, 0, 1]
+
+
+@pytest.mark.parametrize("name", ["mac", "seq", "prev", "event", "time", "format"])
+def test_an_entry_says_nothing_in_the_name_of_the_log(tmp_path: Path, name: str) -> None:
+    with AuditLog.open(tmp_path / "log", KEY) as log:
+        with pytest.raises(AuditError, match=f"names than the log's own, got '{name}'"):
+            log.append("reviewed", {name: "0"})
+        log.append("reviewed", {"note": "fine"})
+    assert verify_audit(tmp_path / "log", KEY).ok
+
+
 # Exchanges
 
 

@@ -34,6 +34,7 @@ __all__ = ["AuditHead", "AuditLog"]
 
 MOST_RECORDS = 500
 LONGEST_LABEL = 200
+_OWN_NAMES = frozenset({"event", "format", "mac", "prev", "seq", "time"})
 
 
 class AuditHead(NamedTuple):
@@ -188,6 +189,8 @@ class AuditLog:
         AuditError
             The log is closed, or cannot be written.
         """
+        if taken := sorted(_OWN_NAMES & entry.keys()):
+            raise AuditError(f"entry: expected other names than the log's own, got {taken[0]!r}")
         with self._lock:
             if self._file < 0:
                 raise AuditError(f"{self.path}: the log is closed")
@@ -274,7 +277,7 @@ class AuditLog:
             raise AuditError(f"{self.path}: was begun with another key")
 
     def _recover(self) -> None:
-        """Find the last whole line; keep what follows it as it is, and chain over it."""
+        """Find the last whole line; keep all that follows it as it is, and chain over it."""
         size = os.fstat(self._file).st_size
         start = max(0, size - 2 * (LONGEST_LINE_NBYTES + 1))
         lines = self._read(start, size - start).split(b"\n")
@@ -284,14 +287,17 @@ class AuditLog:
         if rest and _is_entry(rest, self._key):
             os.write(self._file, b"\n")
             lines, rest = [*lines, rest], b""
-        torn = rest or (lines[-1] if lines and is_torn(lines[-1]) else b"")
-        last = lines[-2] if torn and not rest and len(lines) > 1 else lines[-1] if lines else b""
-        if last and last != torn:
-            if not _is_entry(last, self._key):
+        torn = [rest] if rest else []
+        while lines and is_torn(lines[-1]):  # A crash may cut what was to mend another one's.
+            torn.insert(0, lines.pop())
+        self._head = AuditHead(NO_LINE, -1)
+        if lines or start:
+            if not lines or not _is_entry(lines[-1], self._key):
                 raise AuditError(f"{self.path}: its last line is not of this log: verify it")
+            last = lines[-1]
             self._head = AuditHead(hash_of(last), entry_of(last, self._key)["seq"])
         if torn:
-            self._chain_over(torn, ended=not rest)
+            self._chain_over(b"\n".join(torn), ended=not rest)
         self._nbytes = os.fstat(self._file).st_size
         self._doubtful = False
 

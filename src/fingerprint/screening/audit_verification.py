@@ -23,6 +23,8 @@ from fingerprint.screening.audit_lines import (
 __all__ = ["AuditReport", "verify_audit"]
 
 MOST_PROBLEMS = 100
+MOST_TORN_NBYTES = 2 * LONGEST_LINE_NBYTES
+"""In lines that a crash cut short, one after the other: `AuditLog` looks back no further."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ class _Check:
         self._lines = 0
         self._recovered = 0
         self._head = AuditHead(NO_LINE, -1)
-        self._torn: bytes | None = None
+        self._torn: list[bytes] = []
         self._head_seen = expected_head is None or expected_head == NO_LINE
 
     def add(self, line: bytes, *, ended: bool) -> None:
@@ -112,18 +114,20 @@ class _Check:
         try:
             entry = entry_of(line, self._key)
         except AuditError as error:
-            self._note_torn()
-            if ended and is_torn(line):  # The next line may go on from it.
-                self._torn = line
+            if ended and is_torn(line):  # A later line may go on from it.
+                self._torn.append(line)
+                if sum(map(len, self._torn)) > MOST_TORN_NBYTES:
+                    self._note_torn(self._lines)
             else:
+                self._note_torn(self._lines - 1)
                 self._note(self._lines, str(error) if ended else "is cut short")
             return
         if not ended:
             self._note(self._lines, "is cut short: its end is missing")
-        if self._torn is not None and self._is_recovery(entry):
-            self._recovered += 1
+        if self._torn and self._is_recovery(entry):
+            self._recovered += len(self._torn)
         else:
-            self._note_torn()
+            self._note_torn(self._lines - 1)
             if entry["prev"] != self._head.hash:
                 self._note(self._lines, "does not follow the line before it")
         if entry["seq"] != self._head.seq + 1:
@@ -132,14 +136,12 @@ class _Check:
             self._note(self._lines, "is not what a log begins with, or begins it again")
         if entry.get("format", FORMAT) != FORMAT:
             self._note(self._lines, f"is of format {entry['format']!r}, expected {FORMAT}")
-        self._torn = None
+        self._torn = []
         self._head = AuditHead(hash_of(line), entry["seq"])
         self._head_seen |= self._head.hash == self._expected_head
 
     def report(self) -> AuditReport:
-        self._lines += 1
-        self._note_torn()
-        self._lines -= 1
+        self._note_torn(self._lines)
         if not self._lines:
             self._note(1, "is missing: the log is empty")
         if not self._head_seen:
@@ -148,14 +150,14 @@ class _Check:
             tuple(self._problems), self._lines, self._head, self._recovered, self._key is not None
         )
 
-    def _note_torn(self) -> None:
-        """Note that the line before is no entry, and that nothing goes on from it."""
-        if self._torn is not None:
-            self._note(self._lines - 1, "is not an entry of an audit log")
-        self._torn = None
+    def _note_torn(self, last: int) -> None:
+        """Note that the lines before are no entries, and that nothing goes on from them."""
+        for line in range(last - len(self._torn) + 1, last + 1):
+            self._note(line, "is not an entry of an audit log")
+        self._torn = []
 
     def _is_recovery(self, entry: dict[str, object]) -> bool:
-        torn = self._torn or b""
+        torn = b"\n".join(self._torn)
         return (
             entry["event"] == "recovered"
             and entry["prev"] == hash_of(torn)
