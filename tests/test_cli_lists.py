@@ -9,6 +9,7 @@ import json
 import os
 import re
 import stat
+import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -196,9 +197,13 @@ def test_import_by_feed_is_fresh_until_it_expires(run: Run, tmp_path: Path) -> N
     assert status == 0
     assert "3 hours ago" in out
     assert "fresh" in out
-    status, out, _ = run("info", path, "--max-age", 2)
+    status, out, _ = run("info", path, "--max-age", "2h")
     assert status == 1
     assert "STALE" in out
+    for age in ("2", "nan", "-1h"):
+        status, _, err = run("info", path, "--max-age", age)
+        assert status == 2
+        assert "expected a span" in err
     run("import", path, file, *IMPORT, "--feed", "b", "--expires", "2020-01-01T00:00Z")
     status, out, _ = run("info", path, "--json")
     facts = json.loads(out)
@@ -206,6 +211,128 @@ def test_import_by_feed_is_fresh_until_it_expires(run: Run, tmp_path: Path) -> N
     assert facts["stale"] == ["b: expired at 2020-01-01T00:00:00Z"]
     assert [one["name"] for one in facts["feeds"]] == [NASTY, "b"]
     assert facts["records"] == 2
+
+
+def jsonl(path: Path, *rows: dict[str, object]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def dated(i: int, day: int, **more: object) -> dict[str, object]:
+    values = record(i, last_seen=datetime(2026, 1, day, tzinfo=UTC)).to_dict()
+    return {**values, **more}
+
+
+def test_of_two_states_of_a_record_the_one_dated_later_counts(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    run("create", path)
+    gone = {"source": "hotline", "record_id": "r1", "retracted": True, "at": "2026-01-03T00:00Z"}
+    old = jsonl(tmp_path / "old.jsonl", dated(1, 2), dated(2, 2, category="old"))
+    new = jsonl(tmp_path / "new.jsonl", gone, dated(2, 3, category="new"))
+    assert run("import", path, new)[0] == 0
+    status, out, _ = run("import", path, old)
+    assert status == 0
+    assert re.search(r"older than what is known\s+│\s+2", out)
+    assert keys(path) == {"r2"}
+    with HashList.open(path, read_only=True) as found:
+        assert found.get("hotline", "r2").category == "new"
+    told = json.loads(run("import", path, old, "--by-order", "--json")[1])
+    assert (told["outdated"], told["added"], told["updated"]) == (0, 1, 1)
+    assert keys(path) == {"r1", "r2"}
+
+
+def test_files_older_than_the_feed_are_refused(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    run("create", path)
+    new, old = write_csv(tmp_path / "new.csv", range(4)), write_csv(tmp_path / "old.csv", range(5))
+    how = (*IMPORT, "--snapshot", "--feed", "f")
+    assert run("import", path, new, *how, "--as-of", "2026-11-02")[0] == 0
+    for more in ((), ("--dry-run",)):
+        status, out, err = run("import", path, old, *how, "--as-of", "2026-11-01", *more)
+        assert (status, out) == (2, "")
+        assert "of 2026-11-01T00:00:00Z" in err
+        assert "last read at 2026-11-02T00:00:00Z" in err
+        assert "--older" in err
+    assert len(keys(path)) == 4
+    assert run("import", path, new, *how, "--as-of", "2026-11-02")[0] == 0  # The same again.
+    assert run("import", path, old, *IMPORT, "--feed", "g", "--as-of", "2026-11-01")[0] == 0
+    assert run("import", path, new, *how, "--as-of", "2026-11-01", "--older")[0] == 0
+    with HashList.open(path) as found:
+        ahead = datetime.now(UTC) + timedelta(hours=1)
+        found.set_checkpoint("f", {}, refreshed_at=ahead)
+    assert run("import", path, new, *how)[0] == 2  # Now is older, too.
+
+
+def test_sources_may_stand_in_the_rows(run: Run, known: Path, tmp_path: Path) -> None:
+    path, file = tmp_path / "x", tmp_path / "all.jsonl"
+    run("create", path)
+    run("export", known, file)
+    status, _, err = run("import", path, file)
+    assert (status, err) == (0, "")
+    assert run("diff", known, path)[0] == 0
+    _, _, err = run("import", path, file, "--source", "other")
+    assert "--source other had no effect" in err
+    assert run("import", path, file, "--source", "hotline")[2] == ""
+    more = jsonl(tmp_path / "b.jsonl", dated(12, 1), {"record_id": "z", "hashes": {"md5": md5(20)}})
+    status, _, err = run("import", path, more)
+    assert status == 2
+    assert "--source: say whose records" in err
+    assert "r12" not in keys(path)  # Nothing was changed.
+    status, _, err = run("import", path, file, "--snapshot")
+    assert status == 2
+    assert "--snapshot: say with --source" in err
+    bad = jsonl(tmp_path / "c.jsonl", dated(12, 1), {"record_id": "z", "hashes": {"md5": "x"}})
+    assert json.loads(run("import", path, bad, "--json")[1])["rejected_rows"][0]["source"] == ""
+
+
+def test_tables_with_another_delimiter(run: Run, tmp_path: Path) -> None:
+    path, file = tmp_path / "x", tmp_path / "a.csv"
+    run("create", path)
+    file.write_text(f"id;md5\nr1;{md5(1)}\n")
+    status, _, err = run("import", path, file, "--source", "s")
+    assert status == 2
+    assert "name it in --columns or --ignore" in err
+    assert run("import", path, file, "--source", "s", "--delimiter", ";")[0] == 0
+    file.write_text(f"id\tmd5\nr2\t{md5(2)}\n")
+    assert run("import", path, file, "--source", "s", "--delimiter", r"\t")[0] == 0
+    assert keys(path) == {"r1", "r2"}
+    status, _, err = run("import", path, file, "--source", "s", "--delimiter", ";;")
+    assert status == 2
+    assert "--delimiter: expected one character" in err
+    status, _, err = run("import", path, jsonl(tmp_path / "a.jsonl"), "--delimiter", ";")
+    assert "--delimiter: the format jsonl has no use for it" in err
+
+
+def test_errors_speak_of_options(run: Run, known: Path, tmp_path: Path) -> None:
+    path, file = tmp_path / "x", tmp_path / "a.csv"
+    run("create", path)
+    run("import", path, write_csv(file, range(40)), *IMPORT)
+    few = write_csv(tmp_path / "b.csv", range(5))
+    said = [run("import", path, few, *IMPORT, "--snapshot")[2]]
+    assert "pass a larger --max-retracted-share" in said[-1]
+    file.write_text(f"id,MD5,digest of old\n1,{md5(1)},{md5(2)}\n")
+    said += [run("import", path, file, "--source", "s")[2]]
+    assert "name it in --columns or --ignore" in said[-1]
+    file.write_text(f"id,MD5,md5_hash\n1,{md5(1)},{md5(2)}\n")
+    said += [run("import", path, file, "--source", "s")[2]]
+    assert "name one in --columns" in said[-1]
+    file.write_text(f"id,hash\n1,{PDQS[0]}\n")
+    said += [run("import", path, file, "--source", "s")[2]]
+    assert "say which with --hash-type" in said[-1]
+    said += [run("import", path, file, "--source", "s", "--columns", "x=id")[2]]
+    assert "--columns: no field 'x'" in said[-1]
+    keygen(run, tmp_path)
+    key = ("--key", tmp_path / "key.pem", "--source", "hotline", "--expires", "8w")
+    said += [run("sign", known, tmp_path / "1.fpb", *key, "--since", 3)[2]]
+    assert "--since: expected one before version" in said[-1]
+    said += [run("diff", known, 9)[2]]
+    assert "OLD: expected a version from 0 to 3" in said[-1]
+    with HashList.open(known):
+        said += [run("retract", known, "hotline", "r1")[2]]
+    assert "another process has this list open for writing" in said[-1]
+    for text in said:
+        for word in ("max_retracted_share", "columns=", "ignored=", "_type=", "_version", "only="):
+            assert word not in text
 
 
 def test_import_from_standard_input_and_packed(
@@ -251,6 +378,8 @@ def test_tables_without_names(run: Run, tmp_path: Path) -> None:
         (("a.csv", "--source", "s", "--columns", "nonsense=MD5 Hash"), "nonsense"),
         (("a.csv", "--source", "s", "--format", "nonsense"), "expected one of csv"),
         (("a.csv", "--source", "s", "--format", "stix"), "can only be written"),
+        (("a.csv", "--source", "s", "--format", "stix"), "read: csv, jsonl, lines, ncmec-xml,"),
+        (("a.csv", "--source", "s", "--format", "xml"), "expected one of csv, jsonl, lines,"),
         (("a.csv", "--source", "s", "--trusted", "a.csv"), "is for signed bundles"),
         (("a.json", "--source", "s"), "which format is it"),
         (("a.txt", "--source", "s", "--columns", "md5=1"), "--columns: the format lines"),
@@ -331,8 +460,13 @@ def test_add_hashes_pictures_and_videos_and_stores_neither(run: Run, tmp_path: P
             assert one.hashes["pdq"] == fp.hash_image(file).hex
     contents = b"".join(one.read_bytes() for one in path.rglob("*") if one.is_file())
     assert b"0.png" not in contents
+    assert all(f"hotline {one.record_id}  {folder}" in out for one in every.values())
     status, out, _ = run("add", path, folder / "0.png", *how)  # The same again.
     assert (status, "nothing new" in out) == (0, True)
+    told = json.loads(run("add", path, folder / "0.png", *how, "--json")[1])
+    own = every[hashlib.sha256((folder / "0.png").read_bytes()).hexdigest()].record_id
+    assert told["source"] == "hotline"
+    assert told["ids"] == [{"file": str(folder / "0.png"), "record_id": own}]
 
 
 def _flat() -> bytes:
@@ -383,12 +517,83 @@ def test_retract_suspend_resume_purge(run: Run, known: Path) -> None:
     with HashList.open(known, read_only=True) as found:
         assert [hit.record.record_id for hit in found.find("md5", md5(3))] == ["r3"]
     assert run("resume", known, "hotline", "nope")[0] == 2
+    _, out, err = run("resume", known, "hotline", "r3")
+    assert (out, err) == ("", "r3 is not suspended: nothing to do\n")
     run("retract", known, "hotline", "r4", "--no-purge")
     status, out, _ = run("info", known)
     assert "to purge" in out
     status, out, _ = run("purge", known)
     assert (status, out) == (0, "overwrote 1 retracted or replaced record\n")
     assert "to purge" not in run("info", known)[1]
+
+
+def test_suspensions_are_shown(run: Run, known: Path) -> None:
+    assert run("suspend", known, "hotline", "r3", "r10", "--reason", "x")[0] == 0
+    _, out, err = run("suspend", known, "hotline", "r3", "r4", "--reason", "x")
+    assert err == "r3 is suspended already: nothing to do\n"
+    assert "suspended 1 record" in out
+    with HashList.open(known) as found:
+        found.add(record(3, category="A2"), by="x")  # An update leaves it suspended.
+        found.add(Record("hotline", "r12", {"sha1": "0123456789" * 4}), by="x")
+    assert "yes: it is not found" in run("show", known, "hotline", "r3")[1]
+    assert "suspended" not in run("show", known, "hotline", "r5")[1]
+    assert re.search(r"3: hotline r10, hotline r3, hotline r4\s", run("info", known)[1])
+    assert "suspended" not in run("history", known, "hotline", "r9")[1]
+    told = [json.loads(line) for line in run("records", known, "--json")[1].splitlines()]
+    assert {one["record_id"] for one in told if one["suspended"]} == {"r3", "r4", "r10"}
+
+
+def test_records_are_listed_without_hashes(run: Run, known: Path) -> None:
+    status, out, _ = run("records", known)
+    assert status == 0
+    assert not HEX.search(out)
+    assert all(f"hotline r{i} " in out for i in (*range(9), 10))
+    assert "md5, pdq" in out
+    status, out, _ = run("records", known, "--limit", 3)
+    assert "the first 3 records" in out
+    assert out.count("hotline r") == 3
+    assert run("records", known, "--source", "nobody")[1] == "no records of nobody\n"
+    assert "more" not in run("records", known, "--limit", 10)[1]
+    (first, *_) = run("records", known, "--json")[1].splitlines()
+    assert json.loads(first) == {
+        **{"source": "hotline", "record_id": "r0", "media": "unknown", "category": "A1"},
+        **{"flags": [], "hash_types": ["md5", "pdq"], "views": 0, "suspended": False},
+    }
+
+
+def test_tables_of_eighty_columns_break_no_ids(known: Path) -> None:
+    name = hashlib.md5(b"id", usedforsecurity=False).hexdigest()
+    with HashList.open(known) as found:
+        one = Record("hotline-of-somewhere", name, {"md5": md5(30)}, category="A", flags=("grid",))
+        found.apply([one], by="the nightly job", feed="bundle:hotline-of-somewhere", note="a.csv")
+    for command in ("records", "versions"):
+        done = subprocess.run(
+            (sys.executable, "-m", "fingerprint", "list", command, known),
+            env={**os.environ, "COLUMNS": "80"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert max(map(len, done.stdout.splitlines())) <= 80
+        for word in (name, "hotline-of-somewhere") if command == "records" else ("nightly job",):
+            assert word in done.stdout
+
+
+def test_a_record_that_a_feed_brought_is_not_yours_to_retract(
+    run: Run, known: Path, tmp_path: Path
+) -> None:
+    trusted, other = keygen(run, tmp_path), tmp_path / "other"
+    key = ("--key", tmp_path / "key.pem", "--source", "hotline", "--expires", "8w")
+    run("sign", known, tmp_path / "1.fpb", *key)
+    run("create", other)
+    run("import", other, tmp_path / "1.fpb", "--trusted", trusted)
+    status, _, err = run("retract", other, "hotline", "r1")
+    assert status == 0
+    assert "the signed stream 'hotline' brought it" in err
+    assert "suspend" in err
+    assert run("retract", known, "hotline", "r1")[2] == ""  # Nobody's feed.
+    run("import", known, write_csv(tmp_path / "a.csv", range(20, 22)), *IMPORT, "--feed", "f")
+    assert "the feed 'f' brought it" in run("retract", known, "hotline", "r20")[2]
 
 
 def test_looking_into_a_list_shows_no_hash_and_no_escape_codes(run: Run, known: Path) -> None:
@@ -428,11 +633,16 @@ def test_history_and_versions(run: Run, known: Path) -> None:
     assert events[1]["detail"] == NASTY
     status, out, _ = run("history", known, "hotline", "never")
     assert (status, out) == (1, "hotline never was never on this list\n")
-    status, out, _ = run("versions", known, "--json")
+    file = jsonl(known.parent / "a.jsonl", {"id": "r8", "md5": md5(8), "deleted": True})
+    assert run("import", known, file, "--source", "hotline")[0] == 0
+    _, out, _ = run("history", known, "hotline", "r8")
+    assert "retracted" in out
+    assert "true" not in out
+    _, out, _ = run("versions", known, "--json")
     counts = [
         (one["number"], one["added"], one["retracted"]) for one in map(json.loads, out.splitlines())
     ]
-    assert counts == [(1, 10, 0), (2, 1, 0), (3, 0, 1)]
+    assert counts == [(1, 10, 0), (2, 1, 0), (3, 0, 1), (4, 0, 1)]
     assert "10 added" in run("versions", known)[1]
 
 
@@ -476,6 +686,26 @@ def test_export_is_private_and_comes_back(run: Run, known: Path, tmp_path: Path,
     run("create", other)
     assert run("import", other, file, "--source", "x")[0] == 0
     assert run("diff", known, other)[0] == 0
+
+
+def test_export_to_standard_output(run: Run, known: Path) -> None:
+    for more, start in (((), b"{"), (("--format", "stix"), b"{"), (("--format", "cybertip"), b"<")):
+        done = subprocess.run(
+            (sys.executable, "-m", "fingerprint", "list", "export", known, "-", *more),
+            capture_output=True,
+            check=True,
+        )
+        assert done.stdout.startswith(start)
+        assert b"wrote" not in done.stdout
+        assert b"wrote 10 records to standard output" in done.stderr
+        if not more:
+            assert len(list(map(json.loads, done.stdout.splitlines()))) == 10
+    status, out, err = run("export", known, "-", "--format", "parquet")
+    assert (status, out) == (2, "")
+    assert "parquet is no text" in err
+    status, _, err = run("export", known, "x.csv")
+    assert status == 2
+    assert "written: cybertip, jsonl, parquet, stix, vics-json" in err
 
 
 def test_export_of_some_in_other_formats(run: Run, known: Path, tmp_path: Path) -> None:
@@ -578,7 +808,7 @@ def test_bundles_that_are_refused(run: Run, known: Path, tmp_path: Path) -> None
     past = ("--expires", "2020-01-01T00:00Z")
     status, _, err = run("sign", known, tmp_path / "2.fpb", *key, *past)
     assert status == 2
-    assert "expires_at" in err
+    assert "--expires: expected a time after now" in err
     for arguments in (
         ("--key", tmp_path / "key.pem", "--source", "nobody", "--expires", "8w"),
         (*key, "--expires", "8w", "--since", "99"),
@@ -591,8 +821,15 @@ def test_bundles_that_are_refused(run: Run, known: Path, tmp_path: Path) -> None
 def test_keys_are_kept(
     run: Run, known: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("FINGERPRINT_KEY_PASSPHRASE", "")
+    status, out, err = run("keygen", tmp_path / "key.pem")
+    assert (status, out) == (2, "")
+    assert "FINGERPRINT_KEY_PASSPHRASE: is set, and empty" in err
+    monkeypatch.delenv("FINGERPRINT_KEY_PASSPHRASE")
+    assert "the key is not encrypted" in run("keygen", tmp_path / "open.pem")[2]
     monkeypatch.setenv("FINGERPRINT_KEY_PASSPHRASE", "correct horse")
     keygen(run, tmp_path)
+    assert "not encrypted" not in run("keygen", tmp_path / "other.pem")[2]
     status, _, err = run("keygen", tmp_path / "key.pem")
     assert status == 2
     assert "keys are not written over" in err
@@ -661,7 +898,8 @@ def test_sync_with_an_exchange(run: Run, tmp_path: Path, monkeypatch: pytest.Mon
     ("arguments", "message"),
     [
         (("nobody",), "Invalid value"),
-        (("ncmec",), "FINGERPRINT_NCMEC_USER"),
+        (("ncmec",), "ncmec: FINGERPRINT_NCMEC_USER and FINGERPRINT_NCMEC_PASSWORD are not set;"),
+        (("threatexchange", "--privacy-group", "1"), "FINGERPRINT_THREATEXCHANGE_TOKEN is not set"),
         (("threatexchange",), "--privacy-group"),
         (("tcap", "--environment", "ngo"), "--environment: is for ncmec"),
         (("ncmec", "--password", "x"), "No such option"),
@@ -674,7 +912,8 @@ def test_wrong_syncs(
     arguments: tuple[str, ...],
     message: str,
 ) -> None:
-    for name in [name for name in os.environ if name.startswith("FINGERPRINT_NCMEC")]:
+    starts = ("FINGERPRINT_NCMEC", "FINGERPRINT_THREATEXCHANGE")
+    for name in [name for name in os.environ if name.startswith(starts)]:
         monkeypatch.delenv(name)
     status, _, err = run("sync", known, *arguments)
     assert status == 2
@@ -692,7 +931,7 @@ def test_formats_are_those_there_are(run: Run) -> None:
 def test_every_command_explains_itself(run: Run) -> None:
     from fingerprint.cli.list import command
 
-    assert len(command.commands) == 19
+    assert len(command.commands) == 20
     for name in command.commands:
         status, out, _ = run(name, "--help")
         assert status == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _VARIABLE = "FINGERPRINT_AUDIT_KEY"
+_SECONDS = re.compile(r"\.[0-9]{1,9}Z$").sub
 _log_argument = click.argument(
     "log", metavar="LOG", type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
@@ -107,7 +109,17 @@ def _key(path: Path | None) -> AuditKey | None:
     return AuditKey.from_environment(_VARIABLE) if os.environ.get(_VARIABLE) else None
 
 
+def _is_of_another_key(report: AuditReport) -> bool:
+    """Return whether the one thing wrong is that no line is signed with the key."""
+    unsigned = sum(one.endswith("is not signed with this key") for one in report.problems)
+    return 0 < report.lines == unsigned == len(report.problems)
+
+
 def _tell(report: AuditReport, *, headed: bool) -> None:
+    if report.keyed and _is_of_another_key(report):
+        n = counted(report.lines, "line")
+        click.echo(f"problem: the log is not signed with this key, none of its {n}: another key?")
+        return
     for problem in report.problems:
         click.echo(f"problem: {printable(problem)}")
     verdict = "all is well" if report.ok else f"problems: {len(report.problems)}"
@@ -144,7 +156,7 @@ def show(log: Path, last: int, reference: str | None, as_json: bool) -> int:
         named = dict.fromkeys(" ".join(map(str, record[:3])) for record in records)
         table.add_row(
             str(one.get("seq", "?")),
-            shown(str(one.get("time", "")))[:19],
+            shown(_SECONDS("Z", str(one.get("time", "")))),
             shown(str(one.get("reference", ""))),
             shown(str(one.get("outcome", one.get("event", "?")))),
             shown(str(one.get("media", ""))),

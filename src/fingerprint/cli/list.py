@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from fingerprint.cli.lists.adding import add
@@ -12,8 +14,11 @@ from fingerprint.cli.lists.creating import create, formats
 from fingerprint.cli.lists.describing import history, info, rejected, show, versions
 from fingerprint.cli.lists.exporting import export
 from fingerprint.cli.lists.importing import import_
+from fingerprint.cli.lists.recording import records
 from fingerprint.cli.lists.signing import keygen, sign
 from fingerprint.cli.lists.syncing import sync
+from fingerprint.cli.lists.wording import in_options
+from fingerprint.errors import FingerprintError
 
 __all__ = ["command"]
 
@@ -25,7 +30,20 @@ From a file to a screened upload:
 """
 
 
-@click.group(epilog=_EPILOG)
+class _Commands(click.Group):
+    """Says in the words of the command line what the library says in its own."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except FingerprintError as error:
+            said = in_options(str(error), ctx.invoked_subcommand)
+            if said == str(error):
+                raise
+            raise FingerprintError(said) from error
+
+
+@click.group(cls=_Commands, epilog=_EPILOG)
 def command() -> None:
     """Keep hash lists: add, import, sync, sign, retract, and look into them.
 
@@ -40,6 +58,6 @@ def command() -> None:
 
 for _one in (
     *(create, formats, add, import_, sync, retract, suspend, resume, purge),
-    *(info, versions, diff, show, history, rejected, verify, export, keygen, sign),
+    *(info, versions, diff, records, show, history, rejected, verify, export, keygen, sign),
 ):
     command.add_command(_one)

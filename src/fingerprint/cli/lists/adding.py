@@ -10,11 +10,14 @@ import click
 
 import fingerprint as fp
 from fingerprint.cli.common import (
+    console,
+    counted,
     errors,
     existing_paths,
     printable,
     progress_bar,
     report_failures,
+    shown,
 )
 from fingerprint.cli.lists.files import find_media
 from fingerprint.cli.lists.hashing import record_of_file
@@ -23,6 +26,8 @@ from fingerprint.cli.lists.reporting import tell
 from fingerprint.lists import Record
 
 __all__ = ["add"]
+
+_IDS_SHOWN = 20
 
 _EPILOG = """\b
 Examples:
@@ -75,7 +80,7 @@ def add(
     """Hash pictures and videos, and add them to a list as records.
 
     Of pictures MD5, SHA-1, SHA-256 and PDQ are stored, of videos the digests and vPDQ; never
-    the files, nor their names. All are one change.
+    the files, nor their names. All are one change. Says which record each file became.
 
     Exit status 2 when a file could not be read; the others are added.
     """
@@ -89,12 +94,23 @@ def add(
     options = {"views": views, "min_quality": min_quality, **said}
     with changing(list_path) as found:
         # One change: hashed before the list is written, so that nobody waits for its lock.
-        records = list(_records(files, source, record_id, options, failures))
-        if records:
-            report = found.add(records, by=by)
-            tell(report, len(found), as_json=as_json)
+        made = list(_records(files, source, record_id, options, failures))
+        if made:
+            report = found.add([record for _, record in made], by=by)
+            ids = [{"file": file, "record_id": record.record_id} for file, record in made]
+            more = {"source": source, "ids": ids}
+            tell(report, len(found), as_json=as_json, more=more)
+            if not as_json:
+                _tell_ids(made)
     report_failures(failures)
     return 2 if failures else 0
+
+
+def _tell_ids(made: list[tuple[str, Record]]) -> None:
+    for file, record in made[:_IDS_SHOWN]:
+        console.print(f"{shown(' '.join(record.key))}  {shown(file)}", soft_wrap=True)
+    if len(made) > _IDS_SHOWN:
+        console.print(f"… and {counted(len(made) - _IDS_SHOWN, 'id')} more; --json gives all")
 
 
 def _records(
@@ -103,7 +119,7 @@ def _records(
     record_id: str | None,
     options: dict[str, Any],
     failures: list[fp.Failure],
-) -> Iterator[Record]:
+) -> Iterator[tuple[str, Record]]:
     with progress_bar() as bar:
         for file in bar.track(files, description="hashing"):
             try:
@@ -115,4 +131,4 @@ def _records(
                 errors.print(
                     f"{printable(file)}: {printable(hashed.note)}", markup=False, soft_wrap=True
                 )
-            yield hashed.record
+            yield file, hashed.record

@@ -20,53 +20,59 @@ from fingerprint.cli.lists.options import (
     json_option,
     list_argument,
     short_hash,
+    span_option,
     time_text,
     wrong_use,
 )
+from fingerprint.cli.lists.suspensions import is_suspended, suspended_keys
 from fingerprint.errors import redacted
 from fingerprint.lists import Feed, HashList, Record
 from fingerprint.lists.records import text_of_instant
+from fingerprint.lists.reports import ListEvent
 
 __all__ = ["history", "info", "rejected", "show", "versions"]
 
+_YES = frozenset({"true", "yes", "1", "1.0", "t", "y", "x", "on"})
 _CHANGES = ("added", "updated", "retracted", "rejected")
 
 
 @click.command()
 @list_argument
-@click.option(
+@span_option(
     "--max-age",
-    "max_age_h",
-    type=click.FloatRange(0, min_open=True),
-    metavar="HOURS",
-    help="Also call a feed stale that was last read longer ago.",
+    "max_age_s",
+    help_text="Also call a feed stale that was last read longer ago, such as 36h or 2d.",
 )
 @json_option
-def info(list_path: Path, max_age_h: float | None, as_json: bool) -> int:
+def info(list_path: Path, max_age_s: float | None, as_json: bool) -> int:
     """Tell what a list holds, and whether it is fresh.
 
     Exit status 1 when it is stale.
     """
     now = datetime.now(UTC)
-    max_age_s = None if max_age_h is None else 3600 * max_age_h
     with HashList.open(list_path, read_only=True) as found:
         facts, feeds = found.info(), found.feeds()
+        suspended = suspended_keys(found, facts["suspended"])
         with wrong_use():
             facts["stale"] = found.stale_reasons(now, max_age_s)
+    if facts["changed_at"]:
+        facts["changed_at"] = text_of_instant(datetime.fromisoformat(facts["changed_at"]))
     if as_json:
         facts["feeds"] = [_feed_values(one) for one in feeds]
         click.echo(json.dumps(facts))
     else:
-        console.print(fact_table("What it holds", _content(facts)))
+        console.print(fact_table("What it holds", _content(facts, suspended)))
         if feeds:
             console.print(_feed_table(feeds, facts["stale"], now))
         console.print(_freshness(facts["stale"], feeds), soft_wrap=True)
     return 1 if facts["stale"] else 0
 
 
-def _content(facts: dict[str, Any]) -> dict[str, str]:
+def _content(facts: dict[str, Any], suspended: list[tuple[str, str]]) -> dict[str, str]:
     changed = facts["changed_at"]
     when = f", of {time_text(datetime.fromisoformat(changed))}" if changed else ""
+    held = f"{facts['suspended']:,}" + (": " if suspended else "")
+    held += ", ".join(shown(f"{source} {record_id}") for source, record_id in suspended)
     rows = {
         "name": shown(facts["name"]),
         "description": shown(facts["description"]),
@@ -75,7 +81,7 @@ def _content(facts: dict[str, Any]) -> dict[str, str]:
         "records": f"{facts['records']:,}",
         "hashes": ", ".join(f"{name} {n:,}" for name, n in facts["hash_types"].items()) or "none",
         "sources": ", ".join(f"{shown(name)} {n:,}" for name, n in facts["sources"].items()),
-        "suspended": f"[yellow]{facts['suspended']:,}[/yellow]" if facts["suspended"] else "",
+        "suspended": f"[yellow]{held}[/yellow]" if facts["suspended"] else "",
         "to purge": f"[yellow]{facts['unpurged']:,}[/yellow]" if facts["unpurged"] else "",
         "on disk": decimal(facts["nbytes_on_disk"]),
     }
@@ -127,18 +133,16 @@ def versions(list_path: Path, as_json: bool) -> None:
             click.echo(json.dumps({**asdict(one), "at": text_of_instant(one.at)}))
         return
     table = columns_of(
-        Table(), "no.", "when", "by", "feed", "changes", "records", "note", right=("no.", "records")
+        Table(), "no.", "when", "changes", "records", "by, feed, note", right=("no.", "records")
     )
     for one in every:
         changes = {name: getattr(one, name) for name in _CHANGES}
         table.add_row(
             str(one.number),
             time_text(one.at),
-            shown(one.by),
-            shown(one.feed),
-            ", ".join(f"{n:,} {name}" for name, n in changes.items() if n),
+            "\n".join(f"{n:,} {name}" for name, n in changes.items() if n),
             f"{one.entries:,}",
-            shown(one.note),
+            "\n".join(shown(text) for text in (one.by, one.feed, one.note) if text),
         )
     console.print(table)
 
@@ -170,12 +174,17 @@ def history(list_path: Path, source: str, record_id: str, as_json: bool) -> int:
                 time_text(one.at),
                 f"[red]{one.action}[/red]" if one.action == "retracted" else one.action,
                 shown(one.by),
-                shown(one.detail),
+                "" if _says_only_yes(one) else shown(one.detail),
             )
         console.print(table)
     else:
         console.print(f"{shown(f'{source} {record_id}')} was never on this list", soft_wrap=True)
     return 0 if events else 1
+
+
+def _says_only_yes(event: ListEvent) -> bool:
+    """Return whether a reason is but the cell of a column such as ``deleted``."""
+    return event.action == "retracted" and event.detail.strip().casefold() in _YES
 
 
 @click.command()
@@ -191,11 +200,14 @@ def show(list_path: Path, source: str, record_id: str, reveal: bool, as_json: bo
     """
     with HashList.open(list_path, read_only=True) as found, wrong_use():
         record = found.get(source, record_id)
+        suspended = is_suspended(found, source, record_id)
     values = record.to_dict() if reveal else _cut(record)
     if as_json:
         click.echo(json.dumps(values))
         return
-    rows: dict[str, str] = {}
+    rows = (
+        {"suspended": "[yellow]yes: it is not found until `resume`[/yellow]"} if suspended else {}
+    )
     for name, value in values.items():
         if name in ("hashes", "views"):
             rows |= {

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fingerprint.cli.lists.file_formats import format_to_read
 from fingerprint.cli.lists.options import (
     by_option,
     changing,
@@ -27,6 +28,7 @@ from fingerprint.cli.lists.options import (
     text_pairs_option,
     when_option,
 )
+from fingerprint.cli.lists.provenance import Owners, refuse_older
 from fingerprint.cli.lists.reporting import RefusedRowsError, Rejections, refuse, tell
 from fingerprint.index import durable
 from fingerprint.lists import ApplyReport, Change, HashList
@@ -53,6 +55,7 @@ _ONLY_FILES = {
     "columns": "--columns",
     "ignored": "--ignore",
     "hash_type": "--hash-type",
+    "delimiter": "--delimiter",
     "no_header": "--no-header",
     "snapshot": "--snapshot",
     "feed": "--feed",
@@ -60,6 +63,8 @@ _ONLY_FILES = {
     "refreshed_at": "--as-of",
     "severities": "--severity",
     "strict": "--strict",
+    "older": "--older",
+    "by_order": "--by-order",
 }
 
 
@@ -72,6 +77,7 @@ class _Asked:
     columns: dict[str, str]
     ignored: tuple[str, ...]
     hash_type: str | None
+    delimiter: str | None
     no_header: bool
     snapshot: bool
     feed: str
@@ -79,6 +85,8 @@ class _Asked:
     refreshed_at: datetime | None
     severities: dict[str, str]
     strict: bool
+    older: bool
+    by_order: bool
 
 
 @click.command(name="import", epilog=_EPILOG)
@@ -108,6 +116,11 @@ class _Asked:
 )
 @click.option("--ignore", "ignored", multiple=True, metavar="COLUMN", help="Pass over a column.")
 @click.option("--hash-type", metavar="TYPE", help="Of hashes that do not say it, such as pdq.")
+@click.option(
+    "--delimiter",
+    metavar="CHARACTER",
+    help="Between the cells of a table, such as ';'; \\t for tabs.",
+)
 @click.option("--no-header", is_flag=True, help="The first row of a table holds no names.")
 @click.option(
     "--snapshot",
@@ -125,8 +138,19 @@ class _Asked:
     "--as-of",
     "refreshed_at",
     past=True,
-    help_text="When the files were made, if not now: 6h for six hours ago, or a time with its "
-    "zone.",
+    help_text="When the files were made, if not now: 6h for six hours ago, a time with its "
+    "zone, or a day, which is its beginning in UTC.",
+)
+@click.option(
+    "--older",
+    is_flag=True,
+    help="Take files that are older than what --feed was last read at: they may bring back what "
+    "was withdrawn since. The feed is then as old as they are.",
+)
+@click.option(
+    "--by-order",
+    is_flag=True,
+    help="Of two states of a record, the one that comes last counts, whatever they are dated.",
 )
 @when_option(
     "--expires",
@@ -169,6 +193,9 @@ def import_(
     All files are one change: everything, or on an error nothing; bundles are one change
     each, in the order given. The same again changes nothing. Rows that cannot be used
     are rejected, counted and told; the rest counts. FILE - is standard input.
+
+    Of two states of a record the one counts that its source dates later, where both are dated
+    (last_seen, or at of a retraction); otherwise the one that comes last.
 
     A signed bundle is told by its content, needs --trusted, and is verified before anything
     in it is read.
@@ -257,14 +284,19 @@ def _import_files(
     options: dict[str, Any],
 ) -> list[ApplyReport]:
     """Apply files as one change; nothing is reported when rows refuse it."""
-    if not asked.source:
-        raise click.UsageError("--source: say whose records these are")
+    if asked.source == "":
+        raise click.UsageError("--source: expected a name, got nothing")
+    if asked.snapshot and asked.source is None:
+        raise click.UsageError("--snapshot: say with --source of what the files are all")
     if (asked.expires_at or asked.refreshed_at) and not asked.feed:
         raise click.UsageError("--expires and --as-of need --feed, which they are kept under")
     if files.count("-") > 1:
         raise click.UsageError("FILE: - can be read once")
+    refuse_older(found, asked.feed, asked.refreshed_at, older=asked.older)
+    owners = Owners(asked.source)
     changes: Iterator[Change] = chain.from_iterable(
-        rejections.watch(_changes_of(file, asked), file) for file in files
+        rejections.watch(owners.watch(_changes_of(file, asked, owners.default)), file)
+        for file in files
     )
     if asked.strict:
         changes = chain(changes, rejections.refuse())
@@ -275,32 +307,32 @@ def _import_files(
             snapshot_of=asked.source if asked.snapshot else None,
             refreshed_at=asked.refreshed_at,
             expires_at=asked.expires_at,
+            by_time=not asked.by_order,
             note=", ".join(Path(file).name for file in files)[:_LONGEST_NOTE],
             progress=show,
             **options,
         )
+        owners.tell()
         return [report]
     return []
 
 
-def _changes_of(file: str, asked: _Asked) -> Iterator[Change]:
-    from fingerprint.lists.formats import format_of_path, get_format
+def _changes_of(file: str, asked: _Asked, owner: str) -> Iterator[Change]:
     from fingerprint.lists.reading import read_list, with_severities
 
-    if file == "-" and asked.chosen is None:
-        raise click.UsageError("-: say --format")
-    chosen = get_format(asked.chosen) if asked.chosen else format_of_path(file)
+    chosen = format_to_read(file, asked.chosen)
     given: dict[str, Any] = {
         "columns": {field: _column(name, asked) for field, name in asked.columns.items()},
         "ignored": [_column(name, asked) for name in asked.ignored],
         "hash_type": asked.hash_type,
+        "delimiter": "\t" if asked.delimiter == "\\t" else asked.delimiter,
     }
     options = {name: value for name, value in given.items() if value}
     if asked.no_header:
         options["header"] = False
     _check_options(chosen, options)
     stream = sys.stdin.buffer if file == "-" else file
-    changes = read_list(stream, chosen.name, list_source=asked.source or "", **options)
+    changes = read_list(stream, chosen.name, list_source=owner, **options)
     return with_severities(changes, asked.severities) if asked.severities else changes
 
 
@@ -316,7 +348,10 @@ def _check_options(chosen: ListFormat, options: dict[str, Any]) -> None:
     """Refuse what a format does not know."""
     parse: Callable[..., Any] | None = chosen.parse
     known = () if parse is None else inspect.signature(parse).parameters
-    words = {"ignored": "--ignore", "hash_type": "--hash-type", "header": "--no-header"}
+    words = {
+        **{"ignored": "--ignore", "hash_type": "--hash-type"},
+        **{"header": "--no-header", "delimiter": "--delimiter"},
+    }
     for name in options:
         if name not in known:
             option = words.get(name, "--columns")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,9 +30,12 @@ __all__ = [
     "json_option",
     "list_argument",
     "purge_option",
+    "record_column",
+    "record_text",
     "rows_progress",
     "share_option",
     "short_hash",
+    "span_option",
     "text_pairs_option",
     "time_text",
     "when_option",
@@ -43,8 +46,11 @@ F = TypeVar("F", bound=Callable[..., object])
 
 _SPANS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _SPAN = re.compile(r"([1-9][0-9]{0,5})([mhdw])").fullmatch
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
 _SHOWN_DIGITS = 6
 _NAME_SHOWN = 100
+_UNBROKEN = 36
+"""Characters of an id that is not folded; more would leave no room for the rest."""
 _TIMES = ("when", "last read", "expires")
 
 list_argument = click.argument("list_path", metavar="LIST", type=click.Path(path_type=Path))
@@ -78,7 +84,10 @@ share_option = click.option(
 def when_option(
     *names: str, help_text: str, past: bool = False, required: bool = False
 ) -> Callable[[F], F]:
-    """Return an option for a time: a span from now (or ago), or ISO 8601 with its zone."""
+    """Return an option for a time: a span from now (or ago), or ISO 8601 with its zone.
+
+    One that is past may be a day: its beginning in UTC, so that nothing looks newer than it is.
+    """
 
     def when(_: click.Context, option: click.Parameter, text: str | None) -> datetime | None:
         if text is None:
@@ -90,7 +99,7 @@ def when_option(
             except OverflowError:
                 raise click.BadParameter(f"{text!r} is out of range", param=option) from None
         try:
-            found = instant_of(text)
+            found = instant_of(f"{text}T00:00Z" if past and _DAY(text) else text)
             if past and found > datetime.now(UTC):
                 raise click.BadParameter(
                     f"expected a time that is past, got {text!r}", param=option
@@ -104,6 +113,21 @@ def when_option(
             ) from None
 
     return click.option(*names, metavar="WHEN", callback=when, required=required, help=help_text)
+
+
+def span_option(*names: str, help_text: str) -> Callable[[F], F]:
+    """Return an option for a span such as 36h or 2d, which the command gets in seconds."""
+
+    def span_s(_: click.Context, option: click.Parameter, text: str | None) -> float | None:
+        if text is None:
+            return None
+        if span := _SPAN(text):
+            return float(int(span[1]) * _SPANS[span[2]])
+        raise click.BadParameter(
+            f"expected a span such as 90m, 36h, 2d or 8w, got {text!r}", param=option
+        )
+
+    return click.option(*names, metavar="SPAN", callback=span_s, help=help_text)
 
 
 def text_pairs_option(
@@ -216,3 +240,15 @@ def columns_of(table: Table, *headings: str, right: tuple[str, ...] = ()) -> Tab
             justify="right" if heading in right else "left",
         )
     return table
+
+
+def record_text(source: str, record_id: str) -> str:
+    """Return who a record is, in a line or two, as markup."""
+    between = " " if len(source) + len(record_id) < _UNBROKEN else "\n"
+    return f"{shown(source)}{between}{shown(record_id)}"
+
+
+def record_column(table: Table, cells: Iterable[str], heading: str = "record") -> None:
+    """Add a column for `record_text`: ids are copied, so that they are folded only if too long."""
+    longest = max((len(line) for cell in cells for line in cell.splitlines()), default=0)
+    table.add_column(heading, overflow="fold", no_wrap=longest <= _UNBROKEN)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from fingerprint.cli.common import console, counted, errors, printable, shown
 from fingerprint.cli.lists.options import columns_of
 from fingerprint.lists import ApplyReport, Change, Rejected
 
-__all__ = ["REJECTED_SHOWN", "RefusedRowsError", "Rejections", "refuse", "tell"]
+__all__ = ["REJECTED_SHOWN", "RefusedRowsError", "Rejections", "refuse", "tell", "warn"]
 
 REJECTED_SHOWN = 10
 
@@ -25,11 +25,13 @@ _COUNTS = {
     "updated": "updated",
     "unchanged": "unchanged",
     "retracted": "retracted",
+    "outdated": "older than what is known",
     "unknown_retractions": "retractions of records that were not there",
     "rejected": "rejected rows",
     "rejected_hashes": "parts of rows left out",
     "withheld": "kept though not mentioned",
 }
+_TO_HEED = ("outdated", "rejected", "rejected_hashes", "withheld")
 _ALWAYS = ("added", "updated", "unchanged", "retracted")
 
 
@@ -72,10 +74,11 @@ def tell(
     dry_run: bool = False,
     as_json: bool = False,
     purge: bool = True,
+    more: Mapping[str, Any] | None = None,
 ) -> None:
-    """Print what changed."""
+    """Print what changed; ``more`` is for programs."""
     if as_json:
-        values = {**asdict(report), "records": records, "dry_run": dry_run}
+        values = {**asdict(report), "records": records, "dry_run": dry_run, **(more or {})}
         if rejections is not None:
             values["rejected_rows"] = rejections.to_dicts()
         click.echo(json.dumps(values))
@@ -85,7 +88,7 @@ def tell(
         for name, words in _COUNTS.items():
             n = getattr(report, name)
             if n or name in _ALWAYS:
-                style = "yellow" if name in ("rejected", "rejected_hashes", "withheld") else ""
+                style = "yellow" if name in _TO_HEED else ""
                 table.add_row(words, f"{n:,}", style=style)
         console.print(table)
         news = "" if report.changed else "nothing new: still "
@@ -97,18 +100,21 @@ def tell(
         _print_rejected(rejections)
         left_out = [counted(report.rejected, "row")] if report.rejected else []
         if report.rejected_hashes:
-            left_out.append(counted(report.rejected_hashes, "part") + " of other rows")
-        _warn(
-            f"{' and '.join(left_out)} cannot be used and were left out; `fingerprint list "
-            "rejected` tells of them again"
+            others = " of other rows" if report.rejected else " of rows"
+            left_out.append(counted(report.rejected_hashes, "part") + others)
+        one = report.rejected + report.rejected_hashes == 1
+        warn(
+            f"{' and '.join(left_out)} cannot be used and {'was' if one else 'were'} left out; "
+            f"`fingerprint list rejected` tells of {'it' if one else 'them'} again"
         )
     if report.withheld:
-        _warn(
-            f"{counted(report.withheld, 'record')} that the snapshot does not mention stay: "
+        stay = "stays" if report.withheld == 1 else "stay"
+        warn(
+            f"{counted(report.withheld, 'record')} that the snapshot does not mention {stay}: "
             "it has rows that cannot be told whose they are"
         )
     if purge and not dry_run and not report.purged:
-        _warn(
+        warn(
             "somebody still reads an older state, so what was retracted is not overwritten yet: "
             "`fingerprint list purge` does it"
         )
@@ -135,5 +141,6 @@ def _print_rejected(rejections: Rejections) -> None:
         errors.print(f"… and {rejections.n - len(rejections.first):,} more")
 
 
-def _warn(text: str) -> None:
+def warn(text: str) -> None:
+    """Print a warning on standard error."""
     errors.print(f"[yellow]warning:[/yellow] {escape(printable(text))}", soft_wrap=True)

@@ -17,6 +17,7 @@ from fingerprint.cli.lists.options import (
     when_option,
     wrong_use,
 )
+from fingerprint.cli.lists.reporting import warn
 from fingerprint.lists import HashList
 
 __all__ = ["keygen", "sign"]
@@ -24,7 +25,8 @@ __all__ = ["keygen", "sign"]
 PASSPHRASE = "FINGERPRINT_KEY_PASSPHRASE"  # noqa: S105 - the name of a variable
 
 _KEYGEN_EPILOG = f"""\b
-The passphrase is asked for, or taken from {PASSPHRASE}; never from the command line.
+With --passphrase it is asked for; or it is taken from {PASSPHRASE}, if that is set; never
+from the command line. Without either the file is not encrypted.
 """
 _SIGN_EPILOG = """\b
 Examples:
@@ -46,7 +48,7 @@ def keygen(path: Path, ask: bool) -> None:
     """
     from fingerprint.lists.bundles import generate_key
 
-    given = os.environ.get(PASSPHRASE)
+    given = _passphrase_given()
     if given is None and ask:
         given = click.prompt("Passphrase", hide_input=True, confirmation_prompt=True, err=True)
     key = generate_key()
@@ -58,6 +60,8 @@ def keygen(path: Path, ask: bool) -> None:
         markup=False,
         soft_wrap=True,
     )
+    if given is None:
+        warn(f"the key is not encrypted: --passphrase, or {PASSPHRASE}, encrypts it")
 
 
 @click.command(epilog=_SIGN_EPILOG)
@@ -143,11 +147,18 @@ def sign(
     )
 
 
+def _passphrase_given() -> str | None:
+    given = os.environ.get(PASSPHRASE)
+    if given == "":
+        raise click.UsageError(f"{PASSPHRASE}: is set, and empty: expected a passphrase")
+    return given
+
+
 def _passphrase_of(key_path: Path) -> str | None:
     """Return what opens a key; nothing for one that is not encrypted."""
     if b"ENCRYPTED" not in key_path.read_bytes()[:64]:
         return None
-    given = os.environ.get(PASSPHRASE)
+    given = _passphrase_given()
     if given is not None:
         return given
     passphrase: str = click.prompt("Passphrase", hide_input=True, err=True)

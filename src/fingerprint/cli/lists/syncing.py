@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -22,13 +23,19 @@ from fingerprint.cli.lists.options import (
     rows_progress,
     share_option,
 )
+from fingerprint.errors import ExchangeAuthError
 
 if TYPE_CHECKING:
-    from fingerprint.lists.exchange import SyncReport
+    from fingerprint.lists.exchange import Credentials, SyncReport
 
 __all__ = ["sync"]
 
-_EXCHANGES = ("ncmec", "stopncii", "threatexchange", "tcap")
+_NEEDED = {
+    "ncmec": ("user", "password"),
+    "stopncii": ("subscription_key", "fetch_key"),
+    "threatexchange": ("token",),
+    "tcap": ("user", "password"),
+}
 
 _EPILOG = """\b
 Credentials come from the environment, or with --keyring from the system's keyring; never
@@ -45,7 +52,7 @@ Examples:
 
 @click.command(epilog=_EPILOG)
 @list_argument
-@click.argument("exchange", type=click.Choice(_EXCHANGES))
+@click.argument("exchange", type=click.Choice(list(_NEEDED)))
 @by_option
 @click.option("--url", "base_url", default="", help="Its address, if not the published one.")
 @click.option("--keyring", "service", metavar="SERVICE", help="Credentials of the keyring.")
@@ -80,7 +87,7 @@ def sync(
 
     The clients are written from public documents; no live service was contacted.
     """
-    from fingerprint.lists.exchange import Credentials, open_exchange
+    from fingerprint.lists.exchange import open_exchange
     from fingerprint.lists.exchange import sync as sync_list
 
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
@@ -93,7 +100,7 @@ def sync(
             raise click.UsageError(f"--{name.replace('_', '-')}: is for {owner}, not {exchange}")
     if exchange == "threatexchange" and "privacy_group" not in options:
         raise click.UsageError("--privacy-group: say which one to read")
-    credentials = None if service is None else Credentials.from_keyring(service)
+    credentials = _credentials(exchange, service)
     with changing(list_path) as found:
         client: Any = open_exchange(exchange, credentials, base_url=base_url, **options)
         with closing(client), rows_progress("reading") as show:
@@ -107,6 +114,38 @@ def sync(
                 progress=show,
             )
         _tell(report, len(found), as_json=as_json)
+
+
+def _credentials(exchange: str, service: str | None) -> Credentials | None:
+    """Return those of the keyring, or none for the environment; say which are missing."""
+    from fingerprint.lists.exchange import Credentials
+
+    needed = _NEEDED[exchange]
+    if service is None:
+        prefix = f"FINGERPRINT_{exchange.upper()}_"
+        missing = [
+            prefix + one.upper() for one in needed if not os.environ.get(prefix + one.upper())
+        ]
+        if missing:
+            verb = "is" if len(missing) == 1 else "are"
+            raise ExchangeAuthError(
+                f"credentials of {exchange}: {' and '.join(missing)} {verb} not set; or name a "
+                "service of the keyring with --keyring"
+            )
+        return None
+    try:
+        found = Credentials.from_keyring(service)
+        found.require(*needed)
+    except ExchangeAuthError as error:
+        raise ExchangeAuthError(
+            f"keyring service {service!r}: expected {' and '.join(needed)}: {_reason(error)}"
+        ) from error
+    return found
+
+
+def _reason(error: ExchangeAuthError) -> str:
+    text = str(error).removeprefix("credentials: ")
+    return "it has none of them" if "one or more of" in text else text.split(", ")[-1]
 
 
 def _tell(report: SyncReport, records: int, *, as_json: bool) -> None:
@@ -135,7 +174,15 @@ def _tell(report: SyncReport, records: int, *, as_json: bool) -> None:
         errors.print(f"read everything anew: {shown(report.refetched)}", soft_wrap=True)
     if report.rejected or report.rejected_hashes:
         errors.print(
-            f"[yellow]warning:[/yellow] {counted(report.rejected, 'entry')} cannot be used: "
+            f"[yellow]warning:[/yellow] {_entries(report)} cannot be used: "
             "`fingerprint list rejected`",
             soft_wrap=True,
         )
+
+
+def _entries(report: SyncReport) -> str:
+    n, parts = report.rejected, report.rejected_hashes
+    entries = f"{n:,} {'entry' if n == 1 else 'entries'}"
+    if not parts:
+        return entries
+    return f"{entries} and {counted(parts, 'part')} of others" if n else counted(parts, "part")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from fingerprint.cli.common import VIEWS, console, counted, errors, printable, shown
-from fingerprint.cli.lists.options import columns_of
+from fingerprint.cli.lists.options import columns_of, record_column, record_text
 from fingerprint.screening.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ MATCHED, NOT_SCREENED = 1, 3
 _RECORDS_SHOWN = 10
 _NOTES_SHOWN = 20
 _FAILURES_SHOWN = 20
+_ONE = re.compile(r"^1 records were").sub
 _STYLES = {Outcome.MATCH: "red", Outcome.NO_MATCH: "green"}
 _WHY_NOT = {
     "low_quality": "too little in the upload",
@@ -172,8 +174,14 @@ class _Tables(Printer):
 
 def _evidence_table(records: list[list[Evidence]]) -> Table:
     """Return a table of a record a row, with all that it was found by."""
-    table = columns_of(Table(), "list", "record", "says", "found by", "quality", "probability")
-    for found in records:
+    table = Table()
+    keys = [
+        f"{record_text(one.source, one.record_id)}\non {shown(one.list_name)}"
+        for one, *_ in records
+    ]
+    record_column(table, keys)
+    columns_of(table, "says", "found by")
+    for key, found in zip(keys, records, strict=True):
         one = found[0]
         said = [one.category, one.severity, ", ".join(one.flags)]
         said += [f"{opinion.by}: {opinion.value}" for opinion in one.opinions]
@@ -181,13 +189,12 @@ def _evidence_table(records: list[list[Evidence]]) -> Table:
         likeliest = max(
             (each.probability for each in found if each.probability is not None), default=None
         )
+        more = [f"quality {', '.join(map(str, qualities))}"] if qualities else []
+        more += [] if likeliest is None else [f"probability {likeliest:.6f}"]
         table.add_row(
-            f"{shown(one.list_name)}\nversion {one.list_version}",
-            shown(f"{one.source} {one.record_id}"),
+            key,
             "\n".join(shown(text) for text in said if text) or "nothing",
-            "\n".join(_found_by(found)),
-            ", ".join(map(str, qualities)),
-            "" if likeliest is None else f"{likeliest:.6f}",
+            "\n".join((*_found_by(found), *more)),
             style="" if any(each.counts for each in found) else "dim",
         )
     return table
@@ -240,6 +247,9 @@ def _near(one: Evidence) -> Iterator[str]:
 
 
 def _notes(result: ScreeningResult) -> Iterator[str]:
+    for name, used in result.lists.items():
+        for note in used.notes:
+            yield f"{name}: {_ONE('1 record was', note)}"
     for stale in result.stale:
         yield f"stale: {stale.list_name}: {'; '.join(stale.reasons)}"
     for one in result.failures:
