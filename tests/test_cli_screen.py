@@ -10,6 +10,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -96,6 +97,42 @@ def test_a_table_for_each_match_and_a_count_of_the_rest(
     assert "innocent.png" not in out
     assert not HEX.search(out)
     assert "innocent.png" in call("screen", uploads, "--list", known, "--all")[1]
+
+
+def test_what_a_list_could_not_be_asked_is_said_below_no_match(
+    call: Run, uploads: Path, known: Path, tmp_path: Path
+) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text(
+        '[lists.known]\nalgorithms = ["sha1", "sha256", "pdq"]\nexclude_flags = { grid = "all" }\n'
+    )
+    with HashList.open(known) as found:
+        found.add(replace(found.get("hotline", "r2"), flags=("grid",)), by="test")
+    how = ("--list", known, "--policy", policy)
+    _, out, err = call("screen", uploads / "equal.png", *how, "--all")
+    assert (out[:9], err) == ("NO_MATCH ", "")
+    assert "  known: 1 record was left out by flag or category\n" in out
+    assert re.search(r"  known: .* sha1\n", out)
+    assert "left out" not in call("screen", uploads / "equal.png", *how)[1]
+
+
+def test_evidence_fits_eighty_columns(uploads: Path, known: Path, tmp_path: Path) -> None:
+    name = hashlib.md5(b"id", usedforsecurity=False).hexdigest()
+    with HashList.open(known) as found:
+        hashes = found.get("hotline", "r2").hashes
+        more = {"category": "A1", "flags": ("self-generated",)}
+        found.add(Record("hotline-of-somewhere", name, hashes, **more), by="test")  # type: ignore[arg-type]
+    done = subprocess.run(
+        (sys.executable, "-m", "fingerprint", "screen", uploads / "equal.png", "--list", known),
+        env={**os.environ, "COLUMNS": "80"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    rows = [line for line in done.stdout.splitlines() if line.startswith(("│", "┃"))]
+    assert max(map(len, rows)) <= 80
+    for word in (name, "hotline-of-somewhere", "self-generated", "on known", "quality 100"):
+        assert word in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -264,6 +301,7 @@ def test_the_audit_log_of_screenings(call: Run, uploads: Path, known: Path, tmp_
     status, out, _ = call("audit", "show", log)
     assert status == 0
     assert all(reference in out for reference in references)
+    assert re.search(r" \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ ", out)
     status, out, _ = call("audit", "show", log, "--reference", references[0], "--json")
     assert json.loads(out)["reference"] == references[0]
     assert call("audit", "show", log, "--reference", "none")[0] == 1
@@ -284,7 +322,9 @@ def test_the_key_of_the_environment(
     monkeypatch.setenv("FINGERPRINT_AUDIT_KEY", "cd" * 32)
     status, out, _ = call("audit", "verify", log)
     assert status == 2
-    assert "not signed with this key" in out
+    assert (
+        out == "problem: the log is not signed with this key, none of its 2 lines: another key?\n"
+    )
     assert call("screen", uploads / "innocent.png", "--list", known, "--audit", log)[0] == 2
 
 
