@@ -25,6 +25,8 @@ from fingerprint.lists import (
     applying,
     ncmec_entries,
     separated,
+    tables,
+    writing,
 )
 from fingerprint.lists.bundles import generate_key, write_bundle
 from fingerprint.lists.formats.base import ListLimits
@@ -272,6 +274,29 @@ def test_a_limit_may_be_larger_than_a_list(known: Path, call: Run) -> None:
 
 
 # --- What outlives, and what is checked.
+
+
+@pytest.mark.parametrize("name", ["known", "o'known"])
+def test_temporary_files_of_a_purge_lie_beside_the_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    said: list[str] = []
+    connect = tables.connect_writer
+
+    def connect_traced(path: Path) -> Any:
+        db = connect(path)
+        db.set_trace_callback(said.append)
+        return db
+
+    monkeypatch.setattr(writing, "connect_writer", connect_traced)
+    with HashList.create(tmp_path / name) as known:
+        known.add(Record("s", "1", {"md5": MD5}), by="x")
+        known.retract("s", "1", by="x")
+    at = said.index("VACUUM")
+    quoted = str(tmp_path / name).replace("'", "''")
+    assert said[at - 1] == f"PRAGMA temp_store_directory = '{quoted}'"
+    with closing(sqlite3.connect(":memory:")) as db:
+        assert db.execute("PRAGMA temp_store_directory").fetchone() in (None, ("",))
 
 
 def test_the_history_keeps_no_hash_that_a_reason_quotes(tmp_path: Path) -> None:

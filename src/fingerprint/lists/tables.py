@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -30,6 +32,7 @@ __all__ = [
     "instant",
     "read_facts",
     "read_state",
+    "temporary_files_in",
     "text",
     "typed_error",
     "write_state",
@@ -221,3 +224,23 @@ def instant(value: str | None) -> datetime | None:
 def text(value: datetime | None) -> str | None:
     """Write a time that may be missing; ValueError when it has no zone."""
     return None if value is None else text_of_instant(instant_of(value))
+
+
+@contextmanager
+def temporary_files_in(directory: Path, db: sqlite3.Connection) -> Iterator[None]:
+    """Let SQLite put the temporary files of long statements beside the list.
+
+    They hold what the list holds, and would lie in ``/var/tmp``, which may be less private,
+    not encrypted and too small. The setting is the process's; a SQLite without it ignores it.
+    """
+    found = db.execute("PRAGMA temp_store_directory").fetchone()
+    _set_temporary(db, str(directory))
+    try:
+        yield
+    finally:
+        _set_temporary(db, found[0] if found else "")
+
+
+def _set_temporary(db: sqlite3.Connection, directory: str) -> None:
+    quoted = directory.replace("'", "''")
+    db.execute(f"PRAGMA temp_store_directory = '{quoted}'")

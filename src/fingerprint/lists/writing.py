@@ -31,6 +31,7 @@ from fingerprint.lists.tables import (
     State,
     connect_writer,
     read_state,
+    temporary_files_in,
     text,
     typed_error,
     write_state,
@@ -308,7 +309,8 @@ class ListWriter:
             if progress is not None:
                 progress((done + 1) / (len(shelves) + 1))
         # Deleted cells are zeroed at once, but moving cells leaves copies behind.
-        db.execute("VACUUM")
+        with temporary_files_in(self._directory, db):
+            db.execute("VACUUM")
         # Said before the log is emptied, which may have to wait for another time.
         db.execute(f"PRAGMA busy_timeout = {PATIENCE_MS}")
         (busy, _, _) = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
