@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sqlite3
@@ -29,6 +30,7 @@ from fingerprint.lists import (
     writing,
 )
 from fingerprint.lists.bundles import generate_key, write_bundle
+from fingerprint.lists.formats import vics_json
 from fingerprint.lists.formats.base import ListLimits
 from fingerprint.lists.readers import Glance
 from fingerprint.lists.reading import read_list
@@ -102,6 +104,31 @@ def test_a_second_hash_of_a_type_is_told_of() -> None:
     told = [one for one in changes if isinstance(one, Rejected)]
     assert [(one.row, one.record_id, one.whole) for one in told] == [(3, "1", False)]
     assert dict(changes[-1].hashes) == {"md5": MD5_B, "sha1": SHA1}
+
+
+def entries(array: str, *values: dict[str, Any]) -> str:
+    return json.dumps({array: values, "hasMoreRecords": False})
+
+
+def test_a_type_in_another_case_or_with_blanks_withdraws_the_same_record() -> None:
+    md5 = {"type": "HASH_MD5", "indicator": MD5}
+    (added,) = read(entries("data", md5), "threatexchange-json")
+    gone = {**md5, "type": " hash_md5", "should_delete": True}
+    (retraction,) = read(entries("data", gone), "threatexchange-json")
+    assert (type(retraction), retraction.key) == (Retraction, added.key)
+
+    pdq = {"signalType": "ImagePDQ", "hashValue": PDQ, "hashStatus": "Active"}
+    (added,) = read(entries("hashRecords", pdq), "stopncii-json")
+    gone = {**pdq, "signalType": "imagepdq ", "hashStatus": "Withdrawn"}
+    (retraction,) = read(entries("hashRecords", gone), "stopncii-json")
+    assert (type(retraction), retraction.key) == (Retraction, added.key)
+
+
+def test_vics_is_not_written_with_an_id_twice() -> None:
+    records = [Record(source, "1", {"md5": MD5}) for source in "ab"]
+    with pytest.raises(fp.ListFormatError, match="one source at a time"):
+        vics_json.write(records, io.BytesIO())
+    assert vics_json.write(records[1:], io.BytesIO()) == 1
 
 
 # --- Quotes.

@@ -109,7 +109,7 @@ def parse(
 
 def record_id_of(signal_type: str, hash_value: str) -> str:
     """Return the id that a record gets here."""
-    known = _SIGNAL_TYPES.get(signal_type.lower())
+    known = _SIGNAL_TYPES.get(signal_type.strip().lower())
     return name_of_hash(known[0] if known else signal_type, hash_value)
 
 
@@ -132,7 +132,7 @@ def _changes(entry: Entry, source: str) -> Iterator[Change]:
             yield Rejected(entry.row, fault, source, record_id, whole=False)
         yield Retraction(source, record_id, seen, status)
         return
-    known = _SIGNAL_TYPES.get(signal.lower())
+    known = _SIGNAL_TYPES.get(signal.strip().lower())
     if known is None:
         what = "not a media hash" if signal.lower() in _NOT_MEDIA else "not known here"
         yield Rejected(entry.row, f"signalType {signal[:40]!r}: {what}", source, record_id)

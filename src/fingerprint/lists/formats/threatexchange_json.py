@@ -118,7 +118,7 @@ def _changes(entry: Entry, source: str) -> Iterator[Change]:
     if values.get("id") not in (None, ""):
         record_id = id_of("id", values["id"])
     elif has_hash:
-        record_id = id_of("type", name_of_hash(kind, indicator))
+        record_id = id_of("type", name_of_hash(kind.strip().upper(), indicator))
     else:
         yield Rejected(entry.row, "expected an id, or text for type and indicator", source)
         return
@@ -134,7 +134,7 @@ def _changes(entry: Entry, source: str) -> Iterator[Change]:
             yield Rejected(entry.row, fault, source, record_id, whole=False)
         yield Retraction(source, record_id, seen, "should_delete")
         return
-    known = _TYPES.get(kind.upper()) if has_hash else None
+    known = _TYPES.get(kind.strip().upper()) if has_hash else None
     if known is None:
         reason = f"type {text_of(kind)[:40]!r}: not a hash that is known here"
         yield Rejected(entry.row, reason, source, record_id)

@@ -195,7 +195,8 @@ def write(changes: Iterable[Change], stream: BinaryIO, *, country: str = "Defaul
     Raises
     ------
     ListFormatError
-        There is a retraction among them, which VICS cannot tell.
+        There is a retraction among them, which VICS cannot tell; or two records have one id, as
+        records of several sources may: their readers would keep one of them.
     ValueError
         ``country`` is no name.
     """
@@ -205,17 +206,22 @@ def write(changes: Iterable[Change], stream: BinaryIO, *, country: str = "Defaul
         f"http://github.com/VICSDATAMODEL/ProjectVic/DataModels/2.0.xml/{country}/$metadata#Media"
     )
     stream.write(f'{{"@odata.context":{json.dumps(context)},"value":['.encode())
-    count = 0
+    ids: set[str] = set()
     for one in changes:
         if isinstance(one, Rejected):
             continue
         if not isinstance(one, Record):
             raise ListFormatError("vics-json", "retractions cannot be written in this format")
+        if one.record_id in ids:
+            raise ListFormatError(
+                "vics-json",
+                f"two records have the id {one.record_id!r}: write one source at a time",
+            )
         text = json.dumps(_media_values(one), separators=(",", ":"))
-        stream.write(f"{',' if count else ''}\n{text}".encode())
-        count += 1
+        stream.write(f"{',' if ids else ''}\n{text}".encode())
+        ids.add(one.record_id)
     stream.write(b"\n]}\n")
-    return count
+    return len(ids)
 
 
 def _media_values(record: Record) -> dict[str, Any]:
