@@ -303,6 +303,19 @@ def test_tables_with_another_delimiter(run: Run, tmp_path: Path) -> None:
     assert "--delimiter: the format jsonl has no use for it" in err
 
 
+def test_words_for_withdrawn_are_told(run: Run, tmp_path: Path) -> None:
+    path, file = tmp_path / "x", tmp_path / "a.csv"
+    run("create", path)
+    file.write_text(f"id,md5,status\n1,{md5(1)},void\n2,{md5(2)},removed\n")
+    status, _, err = run("import", path, file, "--source", "s")
+    assert status == 0
+    assert "name the word in --withdrawn if it does" in err
+    assert "retracted_values" not in err + run("rejected", path)[1]
+    assert keys(path) == {"1"}
+    assert run("import", path, file, "--source", "s", "--withdrawn", "VOID")[2] == ""
+    assert not keys(path)
+
+
 def test_errors_speak_of_options(run: Run, known: Path, tmp_path: Path) -> None:
     path, file = tmp_path / "x", tmp_path / "a.csv"
     run("create", path)
@@ -936,6 +949,46 @@ def test_every_command_explains_itself(run: Run) -> None:
         status, out, _ = run(name, "--help")
         assert status == 0
         assert len(out.splitlines()) > 6
+
+
+def test_the_examples_of_the_guide_are_read(run: Run, tmp_path: Path) -> None:
+    text = (Path(__file__).parent.parent / "docs" / "lists.md").read_text()
+    (xml,) = re.findall(r"```xml\n(.*?)```", text, re.DOTALL)
+    (lines,) = re.findall(r"```\n(\{.*?)```", text, re.DOTALL)
+    (tmp_path / "a.xml").write_text(xml)
+    (tmp_path / "a.jsonl").write_text(lines)
+    for name, more in (("a.xml", ("--source", "ncmec")), ("a.jsonl", ())):
+        path = tmp_path / name.removeprefix("a.")
+        run("create", path)
+        told = json.loads(run("import", path, tmp_path / name, *more, "--json")[1])
+        assert (told["added"], told["unknown_retractions"], told["rejected"]) == (1, 1, 0)
+    with HashList.open(tmp_path / "xml", read_only=True) as found:
+        assert found.get("ncmec/42", "image1").category == "A1"
+    table = json.loads(run("formats", "--json")[1])
+    rows = [
+        f"| `{one['name']}` | {one['description']} | "
+        + (", ".join(f"`{suffix}`" for suffix in one["suffixes"]) or "say `--format`")
+        + f" | {'yes ' if one['reads'] else ''}| {'yes ' if one['writes'] else ''}|"
+        for one in table
+    ]
+    assert "\n".join(rows) in text
+
+
+@pytest.mark.parametrize("name", ["a.jsonl.gz", "a.jsonl.zst", "a.parquet", "a.json"])
+def test_files_that_are_cut_short_are_told_where_that_can_be(
+    run: Run, known: Path, tmp_path: Path, name: str
+) -> None:
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow")
+    file, path = tmp_path / name, tmp_path / "x"
+    form = ("--format", "vics-json") if name.endswith("json") else ()
+    run("create", path)
+    assert run("export", known, file, *form)[0] == 0
+    file.write_bytes(file.read_bytes()[:-20])
+    status, _, err = run("import", path, file, "--source", "s", *form)
+    assert status == 2
+    assert "a.json" in err or "a.parquet" in err
+    assert not keys(path)
 
 
 def test_the_guide_names_commands_and_options_that_exist() -> None:

@@ -25,6 +25,7 @@ from fingerprint.cli.lists.options import (
     wrong_use,
 )
 from fingerprint.cli.lists.suspensions import is_suspended, suspended_keys
+from fingerprint.cli.lists.wording import in_options
 from fingerprint.errors import redacted
 from fingerprint.lists import Feed, HashList, Record
 from fingerprint.lists.records import text_of_instant
@@ -265,7 +266,7 @@ def rejected(list_path: Path, limit: int, as_json: bool) -> int:
                 str(one.row),
                 shown(f"{one.source} {one.record_id}".strip()) or "?",
                 "all of it" if one.whole else "a part",
-                shown(one.reason),
+                shown(in_options(one.reason, "import")),
             )
         console.print(table)
         if len(rows) == limit:

@@ -55,6 +55,7 @@ _ONLY_FILES = {
     "columns": "--columns",
     "ignored": "--ignore",
     "hash_type": "--hash-type",
+    "withdrawn": "--withdrawn",
     "delimiter": "--delimiter",
     "no_header": "--no-header",
     "snapshot": "--snapshot",
@@ -77,6 +78,7 @@ class _Asked:
     columns: dict[str, str]
     ignored: tuple[str, ...]
     hash_type: str | None
+    withdrawn: tuple[str, ...]
     delimiter: str | None
     no_header: bool
     snapshot: bool
@@ -116,6 +118,12 @@ class _Asked:
 )
 @click.option("--ignore", "ignored", multiple=True, metavar="COLUMN", help="Pass over a column.")
 @click.option("--hash-type", metavar="TYPE", help="Of hashes that do not say it, such as pdq.")
+@click.option(
+    "--withdrawn",
+    multiple=True,
+    metavar="WORD",
+    help="What a status says of a record that is gone, besides the usual. Repeatable.",
+)
 @click.option(
     "--delimiter",
     metavar="CHARACTER",
@@ -319,12 +327,14 @@ def _import_files(
 
 def _changes_of(file: str, asked: _Asked, owner: str) -> Iterator[Change]:
     from fingerprint.lists.reading import read_list, with_severities
+    from fingerprint.lists.rows import RETRACTED_VALUES
 
     chosen = format_to_read(file, asked.chosen)
     given: dict[str, Any] = {
         "columns": {field: _column(name, asked) for field, name in asked.columns.items()},
         "ignored": [_column(name, asked) for name in asked.ignored],
         "hash_type": asked.hash_type,
+        "retracted_values": (*RETRACTED_VALUES, *asked.withdrawn) if asked.withdrawn else (),
         "delimiter": "\t" if asked.delimiter == "\\t" else asked.delimiter,
     }
     options = {name: value for name, value in given.items() if value}
@@ -351,6 +361,7 @@ def _check_options(chosen: ListFormat, options: dict[str, Any]) -> None:
     words = {
         **{"ignored": "--ignore", "hash_type": "--hash-type"},
         **{"header": "--no-header", "delimiter": "--delimiter"},
+        "retracted_values": "--withdrawn",
     }
     for name in options:
         if name not in known:

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from fingerprint.cli.common import console, counted, errors, printable, shown
 from fingerprint.cli.lists.options import columns_of
+from fingerprint.cli.lists.wording import in_options
 from fingerprint.lists import ApplyReport, Change, Rejected
 
 __all__ = ["REJECTED_SHOWN", "RefusedRowsError", "Rejections", "refuse", "tell", "warn"]
@@ -135,7 +136,9 @@ def _print_rejected(rejections: Rejections) -> None:
     for name, one in rejections.first:
         record = " ".join(part for part in (one.source, one.record_id) if part) or "?"
         where = "-" if name == "-" else Path(name).name
-        table.add_row(f"{shown(where)}:{one.row}", shown(record), shown(one.reason))
+        table.add_row(
+            f"{shown(where)}:{one.row}", shown(record), shown(in_options(one.reason, "import"))
+        )
     errors.print(table)
     if rejections.n > len(rejections.first):
         errors.print(f"… and {rejections.n - len(rejections.first):,} more")

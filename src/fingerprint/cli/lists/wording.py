@@ -13,6 +13,8 @@ _EVERYWHERE = (
     (r"(?<![\w-])delimiter=", "--delimiter"),
     (r"(?<![\w-])hash_type=", "--hash-type"),
     (r"(?<![\w-])header=False", "--no-header"),
+    (r"\bin columns or in ignored\b", "in --columns or --ignore"),
+    (r"\bin retracted_values\b", "in --withdrawn"),
     (r"(^|: )columns: ", r"\1--columns: "),
     (r"^delimiter: ", "--delimiter: "),
     (
