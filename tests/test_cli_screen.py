@@ -387,3 +387,24 @@ def test_help_tells_the_exit_status(call: Run) -> None:
         assert code in out
     for name in ("key", "verify", "show"):
         assert call("audit", name, "--help")[0] == 0
+
+
+def test_a_long_log_of_another_key_is_one_line(call: Run, tmp_path: Path) -> None:
+    from fingerprint.screening import AuditLog
+
+    log, key, other = (tmp_path / name for name in ("log.jsonl", "a.key", "b.key"))
+    call("audit", "key", key)
+    call("audit", "key", other)
+    with AuditLog.open(log, key) as audit:
+        head = audit.head
+    assert call("audit", "verify", log, "--key", key, "--head", head.hash)[0] == 0
+    status, out, _ = call("audit", "verify", log, "--key", other)
+    assert (status, out.count("\n")) == (2, 1)
+    line = log.read_bytes()
+    log.write_bytes(line * 150)
+    status, out, _ = call("audit", "verify", log, "--key", other)
+    assert (status, out.count("\n")) == (2, 1)
+    log.write_bytes(line + b"none\n")  # Something else is wrong, too.
+    status, out, _ = call("audit", "verify", log, "--key", other)
+    assert status == 2
+    assert "problem: line 2: is not an entry" in out
