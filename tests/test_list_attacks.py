@@ -166,6 +166,30 @@ def test_by_time_what_has_no_date_counts_when_it_comes_later(
         assert [one.category for one in known.records()] == ["undated"]
 
 
+@pytest.mark.parametrize("at_once", [1, 100])
+def test_by_time_a_date_to_come_does_not_outdate_what_follows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(applying, "BATCH", at_once)
+    now, never = datetime.now(UTC), datetime(9999, 1, 1, tzinfo=UTC)
+    with HashList.create(tmp_path / "known") as known:
+        record = Record("s", "1", {"md5": MD5}, last_seen=never)
+        known.apply([record], by="x", by_time=True)
+        report = known.apply([Retraction("s", "1", now)], by="x", by_time=True)
+        assert (report.retracted, report.outdated) == (1, 0)
+        both: list[Any] = [
+            Record("s", "2", {"md5": MD5}, last_seen=never),
+            Retraction("s", "2", now),
+        ]
+        known.apply(both, by="x", by_time=True)
+        for name in "34":  # Of one that is here, and of one that is not yet.
+            known.apply([Record("s", "3", {"md5": MD5}, last_seen=T)], by="x", by_time=True)
+            known.apply([Retraction("s", name, never)], by="x", by_time=True)
+            late = Record("s", name, {"md5": MD5}, last_seen=now)
+            assert known.apply([late], by="x", by_time=True).added == 1
+        assert [one.record_id for one in known.records()] == ["3", "4"]
+
+
 def _at_next_begin(monkeypatch: pytest.MonkeyPatch, do: Callable[[], object]) -> None:
     """Do something once, after a look-up has looked at the list and before it reads records."""
     begin, left = Glance.begin, [do]

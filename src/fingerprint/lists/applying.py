@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from datetime import datetime
 from operator import attrgetter
 from typing import TypeAlias
 
@@ -15,6 +16,7 @@ from fingerprint.lists.content import DIGEST_NBYTES, body_of, combined, value_of
 from fingerprint.lists.record_tables import RecordTables, Source, Stored, is_within
 from fingerprint.lists.records import Change, Record, Rejected, Retraction, instant_of
 from fingerprint.lists.shelves import Shelves
+from fingerprint.lists.standing import CLOCK_SLACK
 from fingerprint.lists.tables import State
 
 __all__ = ["Applier", "Tally"]
@@ -22,7 +24,7 @@ __all__ = ["Applier", "Tally"]
 BATCH = 10_000
 """Changes that are in memory at a time."""
 
-FEW = 10
+FEW = 1
 """Records that a snapshot may leave out without being asked whether it is whole."""
 
 KEPT_REJECTIONS = 1000
@@ -76,6 +78,7 @@ class Applier:
         self._scope = ""
         self._scope_entries = 0
         self._unidentified = 0
+        self._latest = _text_of(instant_of(at) + CLOCK_SLACK)
         self.by_time = False
         self.tally = Tally()
 
@@ -238,8 +241,8 @@ class Applier:
                 yield row
                 continue
             new = Stored(row[0], row[3], row[4], row[5])
-            when = _time_of_body(new.body)
-            outdated = self.by_time and bool(when) and when < _time_of_body(old.body)
+            when = self._date_of_body(new.body)
+            outdated = self.by_time and bool(when) and when < self._date_of_body(old.body)
             gone = new if outdated else old
             self._tables.take_off(gone)
             source.digest = combined(source.digest, taken=value_of(source.name, row[2], gone.body))
@@ -284,7 +287,7 @@ class Applier:
         """Return which of two states of a record counts."""
         if not self.by_time:
             return change
-        first, second = _time_of(earlier), _time_of(change)
+        first, second = self._date_of(earlier), self._date_of(change)
         if not first or not second:
             return change
         outdated = (second, isinstance(change, Retraction)) < (
@@ -296,12 +299,24 @@ class Applier:
 
     def _is_outdated(self, change: Record | Retraction, old: Stored | None, ended: str) -> bool:
         """Return whether what is known was dated later; equal times go to the retraction."""
-        when = _time_of(change)
+        when = self._date_of(change)
         if not when:
             return False
         if isinstance(change, Retraction):
-            return old is not None and when < _time_of_body(old.body)
-        return when < _time_of_body(old.body) if old is not None else bool(ended) and when <= ended
+            return old is not None and when < self._date_of_body(old.body)
+        if old is not None:
+            return when < self._date_of_body(old.body)
+        return bool(ended) and when <= self._usable(ended)
+
+    def _date_of(self, change: Record | Retraction) -> str:
+        return self._usable(_time_of(change))
+
+    def _date_of_body(self, body: str) -> str:
+        return self._usable(_time_of_body(body))
+
+    def _usable(self, date: str) -> str:
+        """Return a date; nothing for one to come, which would outdate all that follows."""
+        return "" if date > self._latest else date
 
     def _end(self, source: Source, change: Retraction, old: Stored | None) -> None:
         if old is not None:
@@ -310,7 +325,7 @@ class Applier:
         self.tally.unknown_retractions += 1
         if self.by_time and change.at is not None:  # What it ends may come later.
             known = self._tables.ends(source, [change.record_id]).get(change.record_id, "")
-            if known < _time_of(change):
+            if self._usable(known) < self._date_of(change):
                 self._tables.note(
                     source, change.record_id, "retracted", change.reason, None, _time_of(change)
                 )
@@ -400,9 +415,13 @@ def _changed_fields(old: str, new: str) -> str:
 def _time_of(change: Record | Retraction) -> str:
     """Return when the source dates a change, as text that sorts; empty for never."""
     at = change.at if isinstance(change, Retraction) else change.last_seen
-    return "" if at is None else at.isoformat(timespec="microseconds")
+    return "" if at is None else _text_of(at)
 
 
 def _time_of_body(body: str) -> str:
     found = json.loads(body).get("last_seen")
-    return "" if found is None else instant_of(found).isoformat(timespec="microseconds")
+    return "" if found is None else _text_of(instant_of(found))
+
+
+def _text_of(at: datetime) -> str:
+    return at.isoformat(timespec="microseconds")

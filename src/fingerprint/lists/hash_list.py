@@ -224,7 +224,8 @@ class HashList(AskedList):
         by_time : bool
             Of two states of a record, the one counts that its source dates later
             (``last_seen``, or a retraction's ``at``), in whatever order they come; where a
-            date is missing, the one that comes later. For feeds that repeat themselves.
+            date is missing, or more than a day ahead, the one that comes later. For feeds that
+            repeat themselves.
         progress : callable, optional
             Called with the number of changes so far.
 

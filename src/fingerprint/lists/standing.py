@@ -13,6 +13,7 @@ from fingerprint.lists.reports import Feed, RejectedRow
 from fingerprint.lists.tables import instant, text
 
 __all__ = [
+    "CLOCK_SLACK",
     "checkpoint_of",
     "checkpoint_text",
     "feeds",
@@ -24,7 +25,7 @@ __all__ = [
 
 _ALL = 1 << 62
 CLOCK_SLACK = timedelta(days=1)
-"""A feed that was read further in the future tells that its age cannot be known."""
+"""What is dated further in the future tells nothing of what was when: a clock is wrong."""
 
 
 def checkpoint_text(checkpoint: object) -> str:
