@@ -126,6 +126,15 @@ class AskedList:
                     if type in record.hashes:
                         yield record
 
+    def suspended(self) -> list[tuple[str, str]]:
+        """Return source and id of the records that are suspended, sorted."""
+        with self._readers.snapshot() as db:
+            rows = db.execute(
+                "SELECT s.name, u.id FROM suspended AS u JOIN sources AS s ON s.no = u.source "
+                "ORDER BY s.name, u.id"
+            )
+            return [(source, record_id) for source, record_id in rows]
+
     def versions(self) -> list[ListVersion]:
         """Return all commits, oldest first."""
         with self._readers.snapshot() as db:

@@ -288,7 +288,9 @@ def _judge(found: Examination) -> None:
         answer = found.answers[plan.name]
         plan.failures += answer.failures
         if answer.left_out:
-            plan.notes.append(f"{len(answer.left_out)} records were left out by flag or category")
+            n = len(answer.left_out)
+            what = "1 record was" if n == 1 else f"{n} records were"
+            plan.notes.append(f"{what} left out by flag or category")
         if not plan.is_negative:
             found.evidence += judge(plan.policy, answer.evidence, negatives)
         elif answer.evidence:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -29,7 +28,6 @@ MATCHED, NOT_SCREENED = 1, 3
 _RECORDS_SHOWN = 10
 _NOTES_SHOWN = 20
 _FAILURES_SHOWN = 20
-_ONE = re.compile(r"^1 records were").sub
 _STYLES = {Outcome.MATCH: "red", Outcome.NO_MATCH: "green"}
 _WHY_NOT = {
     "low_quality": "too little in the upload",
@@ -249,7 +247,7 @@ def _near(one: Evidence) -> Iterator[str]:
 def _notes(result: ScreeningResult) -> Iterator[str]:
     for name, used in result.lists.items():
         for note in used.notes:
-            yield f"{name}: {_ONE('1 record was', note)}"
+            yield f"{name}: {note}"
     for stale in result.stale:
         yield f"stale: {stale.list_name}: {'; '.join(stale.reasons)}"
     for one in result.failures:
