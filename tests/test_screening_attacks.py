@@ -27,7 +27,7 @@ from fingerprint.screening import (
     Screener,
     verify_audit,
 )
-from fingerprint.screening.media_kind import may_move, sort_of
+from fingerprint.screening.media_kind import may_move, may_show_through, sort_of
 from tests.command_line import photo_like
 from tests.fake_list import FakeList, bits_apart
 from tests.screening_lists import KINDS, flat_picture, list_maker, picture, record_of, turned_bits
@@ -150,6 +150,95 @@ def test_a_record_near_two_frames_is_suppressed_only_if_both_are() -> None:
     result = Screener({"a": listed, "n": negative}, policy).screen(upload)
     assert result.outcome is Outcome.MATCH, result.text()
     assert [one.transform for one in result.evidence] == ["frame_2"]
+
+
+# Transparency
+
+
+def of_two_faces(on_white: Image.Image, on_black: Image.Image) -> Image.Image:
+    """A picture that is one on a white page, and the other one on a black page."""
+    bright, dark = (np.asarray(one.convert("L")) / 510 for one in (on_white, on_black))
+    alpha = 1 - (bright + 0.5 - dark)
+    grey = np.where(alpha > 0, dark / np.maximum(alpha, 1e-6), 0).clip(0, 1)
+    layers = np.dstack([grey, grey, grey, alpha])
+    return Image.fromarray((layers * 255).round().astype(np.uint8), "RGBA")
+
+
+@pytest.mark.parametrize("form", ["PNG", "WEBP", "TIFF", "image", "array"])
+def test_what_shows_on_black_is_looked_up(form: str) -> None:
+    image = of_two_faces(photo_like(2), photo_like(1))
+    upload: bytes | Image.Image | np.ndarray = image
+    if form == "array":
+        upload = np.asarray(image)
+    elif form != "image":
+        out = io.BytesIO()
+        image.save(out, form, **({"lossless": True} if form == "WEBP" else {}))
+        upload = out.getvalue()
+    for seed, reading in ((1, "on_black"), (2, "identity")):
+        listed = record_of(picture(seed), "1", "pdq", "phash")
+        result = Screener([FakeList("a", [listed])]).screen(upload)
+        assert result.outcome is Outcome.MATCH, result.text()
+        assert {one.transform for one in result.matches} == {reading}
+    other = Screener([FakeList("a", [record_of(picture(3), "1", "pdq")])]).screen(upload)
+    assert other.outcome is Outcome.NO_MATCH
+    # An innocent on white says nothing of what shows on black.
+    lists = {"a": FakeList("a", [record_of(KNOWN, "1", "pdq")])}
+    lists["n"] = FakeList("n", [record_of(INNOCENT, "2", "pdq")])
+    policy = Policy({"a": ListPolicy(negative=("n",)), "n": ListPolicy(role="negative")})
+    assert Screener(lists, policy).screen(upload).outcome is Outcome.MATCH
+
+
+def test_frames_that_show_on_black_are_looked_up() -> None:
+    out = io.BytesIO()
+    frames = [of_two_faces(photo_like(a), photo_like(b)) for a, b in ((2, 3), (4, 1))]
+    frames[0].save(out, "TIFF", save_all=True, append_images=frames[1:])
+    result = Screener([FakeList("a", [record_of(KNOWN, "1", "pdq")])]).screen(out.getvalue())
+    assert [one.transform for one in result.matches] == ["frame_2_on_black"], result.text()
+
+
+def test_a_hash_that_was_made_without_transparency_is_found() -> None:
+    """Reference tools drop it, so lists hold what is under it."""
+    known = photo_like(1).convert("RGBA")
+    shade = Image.fromarray(
+        np.tile(np.linspace(0, 255, known.width, dtype=np.uint8), (known.height, 1))
+    )
+    known.putalpha(shade.point(lambda value: 255 if value > 160 else 0))
+    out = io.BytesIO()
+    known.save(out, "PNG")
+    result = Screener([FakeList("a", [record_of(KNOWN, "1", "pdq")])]).screen(out.getvalue())
+    assert [one.transform for one in result.matches] == ["opaque"], result.text()
+
+
+@pytest.mark.parametrize(
+    ("form", "mode", "may"),
+    [
+        ("PNG", "RGB", False),
+        ("PNG", "RGBA", True),
+        ("PNG", "LA", True),
+        ("WEBP", "RGB", False),
+        ("WEBP", "RGBA", True),
+        ("AVIF", "RGB", False),
+        ("AVIF", "RGBA", True),
+        ("BMP", "RGB", False),
+        ("GIF", "P", True),
+        ("TIFF", "RGBA", True),
+        ("JPEG", "RGB", False),
+    ],
+)
+def test_which_files_may_be_transparent(form: str, mode: str, may: bool) -> None:
+    image = photo_like(1).convert(mode)
+    if mode.endswith("A"):
+        image.putalpha(100)
+    out = io.BytesIO()
+    image.save(out, form)
+    assert may_show_through(out.getvalue()) is may
+    assert may_show_through(memoryview(out.getvalue())) is may
+
+
+def test_a_transparent_colour_counts_as_transparency() -> None:
+    out = io.BytesIO()
+    photo_like(1).convert("RGB").save(out, "PNG", transparency=(1, 2, 3))
+    assert may_show_through(out.getvalue())
 
 
 # Look-ups

@@ -29,8 +29,12 @@ def independent(algorithms: Iterable[str]) -> int:
 
 
 def frame_of(transform: str) -> str:
-    """Return the frame or page that something was found by; empty for the first, however laid."""
-    return transform.partition(" of ")[0] if transform.startswith("frame_") else ""
+    """Return the frame or page that something was found by; empty for the first, however laid.
+
+    What a picture shows on black is another picture.
+    """
+    own = transform.partition(" of ")[0]
+    return own if own.startswith("frame_") or own in ("on_black", "opaque") else ""
 
 
 def nearest(found: Iterable[Evidence], *, by_frame: bool = False) -> list[Evidence]:

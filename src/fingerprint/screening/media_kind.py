@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-__all__ = ["HEAD_NBYTES", "MediaChoice", "MediaSort", "is_jpeg", "may_move", "sort_of"]
+__all__ = [
+    "HEAD_NBYTES",
+    "MediaChoice",
+    "MediaSort",
+    "is_jpeg",
+    "may_move",
+    "may_show_through",
+    "mpf_start",
+    "sort_of",
+]
 
 MediaChoice = Literal["auto", "image", "video"]
 MediaSort = Literal["image", "video"]
@@ -70,12 +79,27 @@ def may_move(data: bytes | bytearray | memoryview) -> bool:
     if head[:3] == b"GIF" or head[:4] in _TIFFS:
         return True
     if is_jpeg(head):
-        return _has_more_jpegs(data)
+        return bool(mpf_start(data))
     if head[:4] == b"RIFF":  # The flags of VP8X.
         return head[12:16] == b"VP8X" and len(head) > 20 and bool(head[20] & 2)
     if head[4:8] == b"ftyp":
         return b"avis" in _brands(head)
     return head[:4] == b"\x89PNG" and b"acTL" in bytes(data)
+
+
+def may_show_through(data: bytes | bytearray | memoryview) -> bool:
+    """Say whether a picture may be transparent; only its pixels say whether it is."""
+    head = bytes(data[:HEAD_NBYTES])
+    if head[:4] == b"\x89PNG":
+        whole = bytes(data)
+        return head[25:26] in (b"\x04", b"\x06") or b"tRNS" in whole[: whole.find(b"IDAT")]
+    if head[:4] == b"RIFF":
+        return head[12:16] == b"VP8L" or (head[12:16] == b"VP8X" and bool(head[20] & 16))
+    if head[4:8] == b"ftyp":
+        return b"auxiliary:alpha" in bytes(data[: 1 << 20])
+    if head[:2] == b"BM":
+        return head[28:29] == b"\x20"  # Bits a pixel.
+    return head[:3] == b"GIF" or head[:4] in _TIFFS
 
 
 def _is_still(head: bytes) -> bool:
@@ -92,8 +116,8 @@ def _brands(head: bytes) -> list[bytes]:
     return [head[at : at + 4], *(head[i : i + 4] for i in range(at + 8, end - 3, 4))]
 
 
-def _has_more_jpegs(data: bytes | bytearray | memoryview) -> bool:
-    """Say whether a JPEG tells of further pictures behind it (MPO), before its first scan."""
+def mpf_start(data: bytes | bytearray | memoryview) -> int:
+    """Return where a JPEG begins to tell of further pictures behind it (MPO); 0 if it does not."""
     at = 2
     while at + 8 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
@@ -103,6 +127,6 @@ def _has_more_jpegs(data: bytes | bytearray | memoryview) -> bool:
         if marker in (0xD9, 0xDA):
             break
         if marker == 0xE2 and bytes(data[at + 4 : at + 8]) == b"MPF\x00":
-            return True
+            return at + 8
         at += 2 + int.from_bytes(bytes(data[at + 2 : at + 4]))
-    return False
+    return 0

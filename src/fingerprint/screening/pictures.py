@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+from PIL import Image
+
 from fingerprint import media
 from fingerprint.algorithms import HashAlgorithm, get_algorithm
-from fingerprint.errors import DecodeError
+from fingerprint.errors import DecodeError, LimitExceededError
 from fingerprint.hashes import Hash
 from fingerprint.media.canonical import upright
-from fingerprint.screening.media_kind import is_jpeg, may_move
+from fingerprint.screening.media_kind import is_jpeg, may_move, may_show_through, mpf_start
 from fingerprint.views.picture import Picture
 
 if TYPE_CHECKING:
     from fingerprint.media import Limits, Pixels
     from fingerprint.typing import U8, ImageSource
 
-__all__ = ["AS_STORED", "UPRIGHT", "HashedPicture", "hash_picture", "unjudged"]
+__all__ = [
+    "AS_STORED",
+    "ON_BLACK",
+    "OPAQUE",
+    "UPRIGHT",
+    "HashedPicture",
+    "hash_picture",
+    "unjudged",
+]
 
 UPRIGHT, AS_STORED = "identity", "stored"
+ON_BLACK, OPAQUE = "on_black", "opaque"
+BLACK = (0, 0, 0)
+_MP_ENTRIES = 0xB002
 
 
 @dataclass(slots=True)
@@ -31,7 +46,8 @@ class HashedPicture:
     ----------
     hashes : dict
         By type, then by reading: ``"identity"`` (the first frame, upright), ``"stored"``
-        where the orientation says otherwise, ``"frame_2"`` … where there are more.
+        where the orientation says otherwise, ``"on_black"`` and ``"opaque"`` where something
+        shows through, ``"frame_2"``, ``"frame_2_on_black"`` … where there are more.
     picture : Picture or None
         Of which views can be taken; with PDQ alone.
     damage : DecodeError or None
@@ -76,17 +92,24 @@ def hash_picture(
         if isinstance(source, bytes | bytearray | memoryview)
         else getattr(source, "n_frames", 1) > 1
     )
-    if not moves:
+    still = not moves or is_jpeg(source)
+    if still:
         pixels = media.decode(source, orientation="stored", limits=limits)
-        return _first(pixels, types, stored=stored)
-    frames = media.decode_frames(source, orientation="stored", limits=limits)
-    if is_jpeg(source):  # Alone, it is decoded more strictly.
-        first = media.decode(source, orientation="stored", limits=limits)
-        hashed = _first(first, types, stored=stored)
-        _add_others(hashed, frames, types, known=1)
     else:
-        hashed = _first(next(frames), types, stored=stored)
-        _add_others(hashed, frames, types)
+        frames = media.decode_frames(source, orientation="stored", limits=limits)
+        pixels = next(frames)
+    hashed = _first(pixels, types, stored=stored)
+    try:
+        see_through = _add_transparent(hashed, source, pixels, types, limits)
+        if not still:
+            on_black = media.decode_frames(
+                source, orientation="stored", background=BLACK, limits=limits
+            )
+            _add_others(hashed, frames, on_black if see_through else None, types)
+        elif moves and isinstance(source, bytes | bytearray | memoryview):
+            _add_others(hashed, _later_jpegs(source, limits), None, types)
+    except DecodeError as error:
+        hashed.damage = error
     return hashed
 
 
@@ -113,24 +136,71 @@ def _first(pixels: Pixels, types: Collection[str], *, stored: bool) -> HashedPic
     return hashed
 
 
-def _add_others(
-    hashed: HashedPicture, frames: Iterator[Pixels], types: Collection[str], known: int = 0
-) -> None:
-    seen: dict[str, set[Hash]] = {name: set(hashed.hashes[name].values()) for name in types}
-    number = 1
-    try:
-        for _ in range(known):
-            next(frames)
-        for pixels in frames:
-            number += 1
+def _add_transparent(
+    hashed: HashedPicture,
+    source: ImageSource,
+    first: Pixels,
+    types: Collection[str],
+    limits: Limits,
+) -> bool:
+    """Add the first frame as it shows on black, and as who ignores transparency has it.
+
+    On white alone, a picture that is drawn to be seen on a dark page is not there. Returns whether
+    anything may show through.
+    """
+    if isinstance(source, bytes | bytearray | memoryview):
+        may = may_show_through(source)
+    else:
+        may = isinstance(source, Image.Image) or getattr(source, "shape", ())[2:] == (4,)
+    if not may:
+        return False
+    dark = media.decode(source, orientation="stored", background=BLACK, limits=limits)
+    if not np.array_equal(dark.array, first.array):
+        bare = media.decode(source, orientation="stored", alpha="drop", limits=limits)
+        for reading, pixels in ((ON_BLACK, dark), (OPAQUE, bare)):
             array = upright(pixels.array, pixels.orientation)
             for name in types:
-                one = _hash(array, name)
-                if one not in seen[name]:
-                    seen[name].add(one)
-                    hashed.hashes[name][f"frame_{number}"] = one
-    except DecodeError as error:
-        hashed.damage = error
+                hashed.hashes[name][reading] = _hash(array, name)
+    return True
+
+
+def _later_jpegs(data: bytes | bytearray | memoryview, limits: Limits) -> Iterator[Pixels]:
+    """Decode the pictures of an MPO behind the first, each by itself, as it was."""
+    name = media.describe(data)
+    try:
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+            entries = getattr(image, "mpinfo", {}).get(_MP_ENTRIES, ())
+            starts = [mpf_start(data) + one["DataOffset"] for one in entries[1:]]
+    except Exception as error:  # Pillow's plugins raise anything on damaged input.
+        raise DecodeError(name, f"is damaged or truncated: {error}") from error
+    if len(starts) >= limits.max_frames:
+        raise LimitExceededError(name, "max_frames", len(starts) + 1, limits.max_frames)
+    for start in starts:
+        yield media.decode(bytes(data[start:]), orientation="stored", limits=limits)
+
+
+def _add_others(
+    hashed: HashedPicture,
+    frames: Iterator[Pixels],
+    on_black: Iterator[Pixels] | None,
+    types: Collection[str],
+) -> None:
+    seen: dict[str, set[Hash]] = {name: set(hashed.hashes[name].values()) for name in types}
+    if on_black is not None:
+        next(on_black)
+    for number, pixels in enumerate(frames, 2):
+        shown = {f"frame_{number}": pixels}
+        if on_black is not None:
+            dark = next(on_black)
+            if not np.array_equal(dark.array, pixels.array):
+                shown[f"frame_{number}_{ON_BLACK}"] = dark
+        for reading, one in shown.items():
+            array = upright(one.array, one.orientation)
+            for name in types:
+                found = _hash(array, name)
+                if found not in seen[name]:
+                    seen[name].add(found)
+                    hashed.hashes[name][reading] = found
 
 
 def _hash(array: U8, name: str) -> Hash:
