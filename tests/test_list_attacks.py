@@ -33,7 +33,7 @@ from fingerprint.lists.bundles import generate_key, write_bundle
 from fingerprint.lists.formats import vics_json
 from fingerprint.lists.formats.base import ListLimits
 from fingerprint.lists.readers import Glance
-from fingerprint.lists.reading import read_list
+from fingerprint.lists.reading import read_list, write_list
 from tests.command_line import Run, runner
 
 MD5 = "b62519e2e29a38daff5d14eda5bb93a0"
@@ -415,3 +415,23 @@ def test_a_long_tag_is_not_looked_at_anew_every_few_bytes(monkeypatch: pytest.Mo
     assert told.record_id == "7"
     assert sum(sizes) > 4_000_000
     assert len(sizes) < 20
+
+
+def test_an_export_takes_no_place_of_what_is_no_file(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "link").symlink_to(pipe)
+    for path in (pipe, tmp_path / "link", tmp_path):
+        with pytest.raises(fp.ListFormatError, match="expected a file"):
+            write_list([Record("s", "1", {"md5": MD5})], path, "jsonl")
+    assert pipe.is_fifo()
+    assert {one.name for one in tmp_path.iterdir()} == {"pipe", "link"}
+
+
+def test_an_export_does_not_write_over_the_list(known: Path, call: Run, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(known)
+    for folder in (known, tmp_path / "link"):
+        status, _, err = call("export", known, folder / "list.sqlite", "--format", "jsonl")
+        assert status == 2
+        assert "lies in LIST" in err
+    assert call("verify", known)[0] == 0

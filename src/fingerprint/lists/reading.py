@@ -163,12 +163,15 @@ def write_list(
     Raises
     ------
     ListFormatError
-        The format is not known, can only be read, or cannot say one of the changes.
+        The format is not known, can only be read, or cannot say one of the changes; or what is
+        at the path is no file.
     """
     path = Path(path)
     chosen = format_of_path(str(path)) if format is None else get_format(format)
     if chosen.write is None:
         raise ListFormatError(str(path), f"the format {chosen.name} can only be read")
+    if path.exists() and not path.is_file():  # A file would come in the place of /dev/stdout.
+        raise ListFormatError(str(path), "expected a file or nothing there, got something else")
     remove_stale(path.parent, f".{path.name}-")
     draft = path.parent / f".{path.name}-{uuid.uuid4().hex}"
     make_private_file(draft)

@@ -51,6 +51,8 @@ def export(
     form = format_to_write(path, chosen)
     if path == "-" and form.name == "parquet":
         raise click.UsageError("-: parquet is no text: write it to a file")
+    if path != "-" and Path(path).resolve().is_relative_to(list_path.resolve()):
+        raise click.UsageError("FILE: lies in LIST, which keeps its own files there")
     with HashList.open(list_path, read_only=True) as found, progress_bar() as bar:
 
         def records() -> Iterator[Record]:
