@@ -6,11 +6,14 @@ import io
 import os
 import signal
 import struct
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 import fingerprint as fp
@@ -27,7 +30,7 @@ from fingerprint.screening import (
     Screener,
     verify_audit,
 )
-from fingerprint.screening.media_kind import may_move, may_show_through, sort_of
+from fingerprint.screening.media_kind import later_jpegs, may_move, may_show_through, sort_of
 from tests.command_line import photo_like
 from tests.fake_list import FakeList, bits_apart
 from tests.screening_lists import KINDS, flat_picture, list_maker, picture, record_of, turned_bits
@@ -59,6 +62,27 @@ def test_the_second_picture_of_an_mpo_is_looked_up() -> None:
     assert Screener(lists).screen(other).outcome is Outcome.NO_MATCH
     cut = Screener(lists).screen(upload[: len(upload) - 400])
     assert cut.outcome is Outcome.UNDECODABLE, cut.text()
+
+
+MPO = encoded([photo_like(2), photo_like(3)], "MPO")
+INDEX = MPO.index(b"MPF\0")
+
+
+@given(
+    st.lists(st.tuples(st.integers(-4, 90), st.integers(0, 255)), max_size=6),
+    st.none() | st.integers(INDEX, len(MPO)),
+)
+def test_an_index_of_pictures_that_is_damaged_is_no_error(
+    changes: list[tuple[int, int]], end: int | None
+) -> None:
+    upload = bytearray(MPO)
+    for place, value in changes:
+        upload[INDEX + place] = value
+    del upload[end if end is not None else len(upload) :]
+    with suppress(ValueError):
+        assert all(0 < start < len(upload) for start in later_jpegs(upload))
+    result = Screener([FakeList("a", [record_of(KNOWN, "1", "pdq")])]).screen(bytes(upload))
+    assert result.outcome in (Outcome.NO_MATCH, Outcome.UNDECODABLE), result.text()
 
 
 def ftyp(major: bytes, *others: bytes, long: bool = False) -> bytes:

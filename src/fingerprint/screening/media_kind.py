@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Literal
 
 __all__ = [
@@ -9,9 +10,9 @@ __all__ = [
     "MediaChoice",
     "MediaSort",
     "is_jpeg",
+    "later_jpegs",
     "may_move",
     "may_show_through",
-    "mpf_start",
     "sort_of",
 ]
 
@@ -53,6 +54,8 @@ _STILL_BRANDS = {
     *(b"avif", b"avis", b"miaf", b"mif1", b"msf1"),
     *(b"heic", b"heix", b"heim", b"hevc", b"hevx"),
 }
+_LONGEST_SEGMENT = 1 << 16
+_MP_ENTRIES = 0xB002
 _TIFFS = _IMAGES[5:9]
 
 
@@ -79,12 +82,37 @@ def may_move(data: bytes | bytearray | memoryview) -> bool:
     if head[:3] == b"GIF" or head[:4] in _TIFFS:
         return True
     if is_jpeg(head):
-        return bool(mpf_start(data))
+        return bool(_mpf_start(data))
     if head[:4] == b"RIFF":  # The flags of VP8X.
         return head[12:16] == b"VP8X" and len(head) > 20 and bool(head[20] & 2)
     if head[4:8] == b"ftyp":
         return b"avis" in _brands(head)
     return head[:4] == b"\x89PNG" and b"acTL" in bytes(data)
+
+
+def later_jpegs(data: bytes | bytearray | memoryview) -> list[int]:
+    """Return where an MPO's pictures behind the first begin; ValueError if it does not say.
+
+    What is said to lie behind the file's end is not there for anybody.
+    """
+    base = _mpf_start(data)
+    index = bytes(data[base : base + _LONGEST_SEGMENT])
+    order = {b"II*\x00": "<", b"MM\x00*": ">"}.get(index[:4])
+    try:
+        if order is None:
+            raise ValueError("has an index of pictures of no byte order")
+        at = struct.unpack_from(f"{order}I", index, 4)[0]
+        tags = struct.unpack_from(f"{order}H", index, at)[0]
+        for tag, _, nbytes, start in struct.iter_unpack(
+            f"{order}HHII", index[at + 2 : at + 2 + 12 * tags]
+        ):
+            if tag == _MP_ENTRIES:
+                entries = index[start : start + nbytes]
+                found = [one[2] for one in struct.iter_unpack(f"{order}IIII", entries)]
+                return [base + one for one in found[1:] if base + one < len(data)]
+    except struct.error:
+        raise ValueError("is damaged or truncated: its index of pictures is cut") from None
+    return []
 
 
 def may_show_through(data: bytes | bytearray | memoryview) -> bool:
@@ -116,7 +144,7 @@ def _brands(head: bytes) -> list[bytes]:
     return [head[at : at + 4], *(head[i : i + 4] for i in range(at + 8, end - 3, 4))]
 
 
-def mpf_start(data: bytes | bytearray | memoryview) -> int:
+def _mpf_start(data: bytes | bytearray | memoryview) -> int:
     """Return where a JPEG begins to tell of further pictures behind it (MPO); 0 if it does not."""
     at = 2
     while at + 8 <= len(data) and data[at] == 0xFF:

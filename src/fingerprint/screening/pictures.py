@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
 from fingerprint import media
 from fingerprint.algorithms import HashAlgorithm, get_algorithm
 from fingerprint.errors import DecodeError, LimitExceededError
 from fingerprint.hashes import Hash
 from fingerprint.media.canonical import upright
-from fingerprint.screening.media_kind import is_jpeg, may_move, may_show_through, mpf_start
+from fingerprint.screening.media_kind import is_jpeg, later_jpegs, may_move, may_show_through
 from fingerprint.views.picture import Picture
 
 if TYPE_CHECKING:
@@ -35,7 +33,6 @@ __all__ = [
 UPRIGHT, AS_STORED = "identity", "stored"
 ON_BLACK, OPAQUE = "on_black", "opaque"
 BLACK = (0, 0, 0)
-_MP_ENTRIES = 0xB002
 
 
 @dataclass(slots=True)
@@ -151,7 +148,7 @@ def _add_transparent(
     if isinstance(source, bytes | bytearray | memoryview):
         may = may_show_through(source)
     else:
-        may = isinstance(source, Image.Image) or getattr(source, "shape", ())[2:] == (4,)
+        may = hasattr(source, "getexif") or getattr(source, "shape", ())[2:] == (4,)
     if not may:
         return False
     dark = media.decode(source, orientation="stored", background=BLACK, limits=limits)
@@ -168,11 +165,9 @@ def _later_jpegs(data: bytes | bytearray | memoryview, limits: Limits) -> Iterat
     """Decode the pictures of an MPO behind the first, each by itself, as it was."""
     name = media.describe(data)
     try:
-        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
-            entries = getattr(image, "mpinfo", {}).get(_MP_ENTRIES, ())
-            starts = [mpf_start(data) + one["DataOffset"] for one in entries[1:]]
-    except Exception as error:  # Pillow's plugins raise anything on damaged input.
-        raise DecodeError(name, f"is damaged or truncated: {error}") from error
+        starts = later_jpegs(data)
+    except ValueError as error:
+        raise DecodeError(name, str(error)) from None
     if len(starts) >= limits.max_frames:
         raise LimitExceededError(name, "max_frames", len(starts) + 1, limits.max_frames)
     for start in starts:
