@@ -682,3 +682,21 @@ def test_opinions_and_words_come_back(known: HashList) -> None:
     assert found == one
     assert found.first_seen == datetime(2025, 12, 31, 22, tzinfo=UTC)
     assert [o.by for o in found.opinions] == ["a", "b"]
+
+
+@pytest.mark.parametrize("filled", [False, True])
+@pytest.mark.parametrize("between", [0, 30])
+def test_a_record_that_stands_twice_tells_of_the_hashes_it_loses(
+    known: HashList, monkeypatch: pytest.MonkeyPatch, filled: bool, between: int
+) -> None:
+    monkeypatch.setattr(applying, "BATCH", 10)
+    if filled:
+        known.add(record(99), by="me")
+    first = Record("s", "r1", {"md5": digest("md5", 1), "sha1": digest("sha1", 1)})
+    second = Record("s", "r1", {"md5": digest("md5", 1)})
+    others = [record(n) for n in range(2, 2 + between)]
+    report = known.apply([first, *others, second], by="me")
+    assert report.rejected_hashes == 1
+    (told,) = known.rejected()
+    assert (told.source, told.record_id, told.whole) == ("s", "r1", False)
+    assert "sha1 of the earlier row is not kept" in told.reason

@@ -62,7 +62,8 @@ def cli() -> None:
     """Recognise known pictures and videos again by perceptual hashes.
 
     Exit status: 0 when all went well, 1 when the answer is no (nothing matched, the
-    pictures differ), 2 on an error or when a picture or video could not be read.
+    pictures differ), 2 on an error or when a picture or video could not be read. Of
+    `screen`: 0 when nothing matched, 1 when something did; see its help.
     """
 
 
@@ -88,11 +89,11 @@ def main() -> None:
         # Whoever read our output has seen enough; Python would complain at exit.
         sys.stdout = None
         sys.exit(0)
-    except FingerprintError as error:
-        click.echo(f"fingerprint: {error}", err=True)
-        sys.exit(EXIT_ERROR)
-    except OSError as error:
-        click.echo(f"fingerprint: {error}", err=True)
+    except (FingerprintError, OSError) as error:
+        from fingerprint.cli.common import printable  # A file's name may hold escapes.
+
+        lines = map(printable, str(error).splitlines())
+        click.echo("fingerprint: " + "\n".join(lines), err=True)
         sys.exit(EXIT_ERROR)
     except Exception:  # noqa: BLE001 - the last resort
         # A bug. Python would exit with 1, which here means "nothing matched".

@@ -243,7 +243,8 @@ class Applier:
             new = Stored(row[0], row[3], row[4], row[5])
             when = self._date_of_body(new.body)
             outdated = self.by_time and bool(when) and when < self._date_of_body(old.body)
-            gone = new if outdated else old
+            gone, kept = (new, old) if outdated else (old, new)
+            self._tell_lost(source.name, row[2], _types_in(gone.body), _types_in(kept.body))
             self._tables.take_off(gone)
             source.digest = combined(source.digest, taken=value_of(source.name, row[2], gone.body))
             source.entries -= 1
@@ -276,15 +277,33 @@ class Applier:
                     self.tally.unchanged += 1
                     self._mark(old.seq)
                     continue
+                if old.added == self._version:
+                    self._tell_lost(
+                        source.name, change.record_id, _types_in(old.body), change.hashes
+                    )
                 if self._update(source, change, old, body):
                     continue
             rows.append(self._insert(source, change, body, old))
         self._db.executemany(_INSERT, rows)
 
+    def _tell_lost(
+        self, source: str, record_id: str, before: Iterable[str], after: Iterable[str]
+    ) -> None:
+        """Tell of hashes that one row had and a later row of the same record has not."""
+        lost = sorted(set(before).difference(after))
+        if lost:
+            reason = (
+                f"stands twice: {', '.join(lost)} of the earlier row is not kept; rows of one "
+                "record with a hash each must be neighbours"
+            )
+            self._reject(Rejected(0, reason, source, record_id, whole=False))
+
     def _later(
         self, earlier: Record | Retraction, change: Record | Retraction
     ) -> Record | Retraction:
         """Return which of two states of a record counts."""
+        if isinstance(earlier, Record) and isinstance(change, Record):
+            self._tell_lost(change.source, change.record_id, earlier.hashes, change.hashes)
         if not self.by_time:
             return change
         first, second = self._date_of(earlier), self._date_of(change)
@@ -425,3 +444,7 @@ def _time_of_body(body: str) -> str:
 
 def _text_of(at: datetime) -> str:
     return at.isoformat(timespec="microseconds")
+
+
+def _types_in(body: str) -> list[str]:
+    return list(json.loads(body)["hashes"])

@@ -61,7 +61,8 @@ _KNOWN: dict[str, str] = {
         "last_seen": "lastseen updatedat updatedon updated lastupdated lastmodified modified "
         "dateupdated datemodified timestamp",
         "status": "status hashstatus deleted isdeleted retracted isretracted withdrawn removed "
-        "revoked",
+        "revoked deletedat deletedon datedeleted withdrawnat withdrawnon "
+        "retractedat retractedon removedat removedon revokedat revokedon",
     }.items()
     for name in names.split()
 }
