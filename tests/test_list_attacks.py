@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 import fingerprint as fp
+from fingerprint.errors import UnsupportedOperationError
 from fingerprint.hash_arrays import HashArray
 from fingerprint.lists import (
     HashList,
@@ -35,6 +36,7 @@ from fingerprint.lists.formats.base import ListLimits
 from fingerprint.lists.readers import Glance
 from fingerprint.lists.reading import read_list, write_list
 from tests.command_line import Run, runner
+from tests.record_strategies import digest
 
 MD5 = "b62519e2e29a38daff5d14eda5bb93a0"
 MD5_B = "0f593ca6fae8560c8dc3c8f3f44b649e"
@@ -435,3 +437,31 @@ def test_an_export_does_not_write_over_the_list(known: Path, call: Run, tmp_path
         assert status == 2
         assert "lies in LIST" in err
     assert call("verify", known)[0] == 0
+
+
+def test_a_closed_list_needs_no_log_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "list"
+    with (
+        HashList.create(path) as known,
+        HashList.open(path, read_only=True) as reader,
+    ):
+        known.add(Record("s", "1", {"md5": digest("md5", 1)}), by="me")
+        assert len(reader.find("md5", digest("md5", 1))) == 1
+        known.close()
+        log = path / "list.sqlite-wal"
+        assert not log.exists() or log.stat().st_size == 0
+        assert len(reader.find("md5", digest("md5", 1))) == 1
+
+
+def test_a_list_that_was_replaced_while_it_was_open_says_so(tmp_path: Path) -> None:
+    path, other = tmp_path / "list", tmp_path / "other"
+    HashList.create(path).close()
+    HashList.create(other).close()
+    with HashList.open(path, read_only=True) as reader:
+        assert reader.find("md5", digest("md5", 1)) == []
+        path.rename(tmp_path / "old")
+        for there in (False, True):
+            if there:
+                other.rename(path)
+            with pytest.raises(UnsupportedOperationError, match="removed or replaced"):
+                reader.find("md5", digest("md5", 1))

@@ -132,6 +132,7 @@ class Readers:
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._closed = False
+        self._identity = _identity(self._path)
         close_before_forks(self)
 
     @contextmanager
@@ -173,6 +174,11 @@ class Readers:
     def _take(self) -> Glance:
         if self._closed:
             raise ValueError(f"{self._directory}: the list is closed")
+        if _identity(self._path) != self._identity:
+            # What is still open of the old one would answer as if nothing had been added since.
+            raise UnsupportedOperationError(
+                f"{self._directory} was removed or replaced while it was open: open it anew"
+            )
         if os.getpid() != self._pid:
             left_by_fork.extend(self._pool)
             self._pool, self._lock, self._pid = [], threading.Lock(), os.getpid()
@@ -201,3 +207,12 @@ class Readers:
                 self._pool.append(glance)
                 return
         db.close()
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Return which file a path leads to; zeros for none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_dev, found.st_ino

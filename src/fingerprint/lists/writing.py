@@ -7,7 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -223,6 +223,13 @@ class ListWriter:
             return
         with self._mutex:
             self._closed = True
+            with suppress(*SQLITE_ERRORS, OSError, UnsupportedOperationError):
+                # Readers may stay open, and the last to close could not: a list must not
+                # be empty without the log beside it.
+                if self._db is None:
+                    self._db = connect_writer(self._directory / CATALOG)
+                self._db.execute("PRAGMA busy_timeout = 0")
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             if self._db is not None:
                 self._db.close()
                 self._db = None
