@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -75,11 +75,12 @@ def where(path: Path, wanted: Iterator[bytes] | list[bytes]) -> set[str]:
     """Return the files below a path that hold any of some byte strings."""
     needles = list(wanted)
     found = set()
-    for file in path.rglob("*"):
-        if file.is_file():
-            content = file.read_bytes()
-            if any(needle in content for needle in needles):
-                found.add(str(file.relative_to(path)))
+    for folder, _, names in os.walk(path):
+        for file in (Path(folder, name) for name in names):
+            with suppress(FileNotFoundError):  # Merged away in the background meanwhile.
+                content = file.read_bytes()
+                if any(needle in content for needle in needles):
+                    found.add(str(file.relative_to(path)))
     return found
 
 
