@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ListWriter"]
 
+_MANY = 100_000
+"""Added records from which it is worth while to join the segments of the shelves."""
+
 PATIENCE_MS = 10_000
 """How long a purge waits for readers to let go of older states."""
 
@@ -118,6 +121,8 @@ class ListWriter:
                     written = None if given is None else checkpoint_text(given)
                     write_feed(db, feed, written, refreshed_at or now, expires_at)
             purged = self._tidy(db, purge=purge and unpurged > 0) and (purge or not unpurged)
+            if tally.added > max(_MANY, reached.entries // 2):
+                self._join_segments(db)
         return ApplyReport(
             version=reached.version,
             changed=bool(tally.changed),
@@ -308,6 +313,15 @@ class ListWriter:
                 return False
             raise found from error
         return True
+
+    def _join_segments(self, db: Connection) -> None:
+        """Put each shelf into one segment after a large addition: look-ups search them one by one.
+
+        What stands in the way leaves them slower, and no less right.
+        """
+        for _, shelf in self._all(db):
+            with suppress(IndexLockedError, OSError):
+                shelf.index.compact()
 
     def _purge(self, db: Connection, progress: Callable[[float], object] | None) -> None:
         shelves = list(self._all(db))
