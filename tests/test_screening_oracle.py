@@ -198,7 +198,7 @@ def flooding(**options: Any) -> tuple[Screener, list[Flood], FakeList]:
 
 
 def test_a_flood_is_reported_and_goes_on_matching() -> None:
-    screener, told, listed = flooding()
+    screener, told, listed = flooding(suspend=False)
     results = [screener.screen(data) for data in UPLOADS]
     assert [one.outcome for one in results] == [Outcome.MATCH] * 4
     assert [len(one.flood) for one in results] == [0, 0, 1, 1]
@@ -210,10 +210,11 @@ def test_a_flood_is_reported_and_goes_on_matching() -> None:
     assert screener.screen(UPLOADS[1]).outcome is Outcome.NO_MATCH
 
 
-def test_a_flood_can_be_suspended_and_equal_digests_still_count() -> None:
-    screener, told, _ = flooding(suspend=True)
+def test_a_flood_is_quarantined_and_equal_digests_still_count() -> None:
+    screener, told, _ = flooding()
     results = [screener.screen(data) for data in (*UPLOADS[:3], UPLOADS[1], UPLOADS[3])]
-    assert [one.outcome for one in results[:4]] == ["MATCH", "MATCH", "NO_MATCH", "NO_MATCH"]
+    assert [one.outcome for one in results[:4]] == ["MATCH", "MATCH", "ERROR", "ERROR"]
+    assert [one.step for one in results[2].failures] == ["flood"]
     (one,) = results[2].evidence
     assert one.why_not == ("suspended",)
     assert results[4].outcome is Outcome.MATCH
@@ -231,7 +232,7 @@ def test_the_same_upload_again_is_no_flood() -> None:
 
 
 def test_a_callback_that_fails_is_noted() -> None:
-    screener, _, _ = flooding()
+    screener, _, _ = flooding(suspend=False)
 
     def fail(flood: Flood) -> None:
         raise RuntimeError("no phone line")
@@ -251,7 +252,7 @@ def test_the_guard_counts_different_uploads_in_its_window(
     uploads: list[tuple[int, set[int]]], window: int, data: st.DataObject
 ) -> None:
     most = data.draw(st.integers(1, window))
-    guard = FloodGuard(FloodPolicy(max_matches=most, window=window))
+    guard = FloodGuard(FloodPolicy(max_matches=most, window=window, suspend=False))
     seen: list[tuple[int, set[int]]] = []
     for upload, keys in uploads:
         floods = guard.note(str(upload), {("a", "s", str(key)) for key in keys})

@@ -17,11 +17,11 @@ Key = tuple[str, str, str]
 class FloodGuard:
     """Counts, over the last uploads, how many different ones each record matches.
 
-    One degenerate hash on a list matches uploads without end. What to do about it is the
-    policy's: by default it is reported, loudly, and goes on matching, since a picture that
-    truly goes round looks the same from here, and dropping its matches would be the worse
-    fault. With ``suspend`` its perceptual matches stay in the evidence and count no more;
-    equal digests always count. The state is this object's: nothing is written.
+    One degenerate hash on a list matches uploads without end. It is reported, and unless the
+    policy says otherwise quarantined: its perceptual matches stay in the evidence and
+    count no more; equal digests always count. A picture that truly goes round looks the same
+    from here, so what a quarantined record matches never passes for no match. The state is
+    this object's: nothing is written.
 
     Parameters
     ----------
@@ -41,6 +41,7 @@ class FloodGuard:
         self._known: set[str] = set()
         self._told: set[Key] = set()
         self._suspended: set[Key] = set()
+        self._at_the_limit: set[Key] = set()
         self._lock = threading.Lock()
 
     @property
@@ -49,6 +50,12 @@ class FloodGuard:
         with self._lock:
             return frozenset(self._suspended)
 
+    def may_suspend(self, list_name: str) -> bool:
+        """Whether a record of a list is quarantined, or would be by one more match."""
+        with self._lock:
+            waiting = self._at_the_limit if self.policy.suspend else set()
+            return any(key[0] == list_name for key in self._suspended | waiting)
+
     def resume(self, list_name: str, source: str, record_id: str) -> None:
         """Let a record count again, and count its matches from nothing."""
         key = (list_name, source, record_id)
@@ -56,6 +63,7 @@ class FloodGuard:
             self._suspended.discard(key)
             self._told.discard(key)
             del self._matches[key]
+            self._at_the_limit.discard(key)
             self._uploads = deque(
                 (upload, tuple(one for one in keys if one != key)) for upload, keys in self._uploads
             )
@@ -92,6 +100,8 @@ class FloodGuard:
     def _push(self, upload: str, keys: tuple[Key, ...]) -> None:
         self._uploads.append((upload, keys))
         self._matches.update(keys)
+        most = self.policy.max_matches
+        self._at_the_limit.update(key for key in keys if self._matches[key] >= most)
         if upload:
             self._known.add(upload)
         while len(self._uploads) > self.policy.window:
@@ -99,6 +109,8 @@ class FloodGuard:
             self._known.discard(gone)
             for key in left:
                 self._matches[key] -= 1
+                if self._matches[key] < most:
+                    self._at_the_limit.discard(key)
                 if not self._matches[key]:
                     del self._matches[key]
                     self._told.discard(key)

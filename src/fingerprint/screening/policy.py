@@ -214,14 +214,14 @@ class FloodPolicy:
     window : int
         Different uploads that are looked back on.
     suspend : bool
-        Whether its perceptual matches stop counting in this screener. False reports alone:
-        one picture can truly be uploaded that often, and a match that is dropped is worse than one
-        too many.
+        Whether the record is quarantined in this screener: its perceptual matches stop
+        counting, and an upload that matches nothing else is an ERROR, never NO_MATCH, until
+        somebody resumes or retracts it. False reports alone.
     """
 
     max_matches: int = 50
     window: int = 1000
-    suspend: bool = False
+    suspend: bool = True
 
     def __post_init__(self) -> None:
         checks.whole("window", self.window, 1, 10**7)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from fingerprint.errors import PolicyError
+from fingerprint.errors import PolicyError, UnsupportedOperationError
 from fingerprint.lists.hash_types import HASH_TYPES
 from fingerprint.media import DEFAULT_LIMITS, DEFAULT_VIDEO_LIMITS, Limits, VideoLimits, describe
 from fingerprint.screening.evidence import Flood, ListUsed, ScreeningFailure, ScreeningResult
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from fingerprint.typing import ImageSource
 
 __all__ = ["Screener"]
+
+_QUARANTINED = (
+    "a record that it matches is quarantined for matching too many uploads: resume or retract it"
+)
 
 
 class Screener:
@@ -228,6 +232,8 @@ class Screener:
         except Exception as error:  # noqa: BLE001 - the caller's callback
             failures.append(ScreeningFailure.of("flood", error))
         evidence = ordered(without_suspended(examined.evidence, self.flood.suspended))
+        if any(one.why_not == ("suspended",) for one in evidence):
+            failures.append(ScreeningFailure.of("flood", UnsupportedOperationError(_QUARANTINED)))
         result = self._result(examined, evidence, floods, failures)
         if self._audit is None:
             return result
@@ -291,7 +297,7 @@ class Screener:
     def _is_thorough(self, name: str) -> bool:
         """Say whether what is found first may yet not count, and must hide nothing else."""
         policy = self._policies[name]
-        return policy.thorough or policy.min_independent_hashes > 1 or self.policy.flood.suspend
+        return policy.thorough or policy.min_independent_hashes > 1 or self.flood.may_suspend(name)
 
     def _beside(self) -> ThreadPoolExecutor:
         with self._lock:

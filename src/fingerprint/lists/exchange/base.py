@@ -93,7 +93,6 @@ class ExchangeClient(Protocol):
     @property
     def feed(self) -> str:
         """Name of what it reads."""
-        ...
 
     def fetch(
         self,
@@ -123,7 +122,6 @@ class ExchangeClient(Protocol):
         ExchangeError
             And its children: the exchange does not answer as documented.
         """
-        ...
 
 
 class Client:

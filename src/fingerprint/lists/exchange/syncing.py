@@ -22,11 +22,9 @@ class SyncedList(Protocol):
 
     def checkpoint(self, feed: str = "") -> Mapping[str, Any]:
         """Return the feed's checkpoint; empty without one."""
-        ...
 
     def mark_stale(self, feed: str, reason: str) -> None:
         """Say that the feed's records may be out of date."""
-        ...
 
     def apply(
         self,
@@ -44,7 +42,6 @@ class SyncedList(Protocol):
         by_time: bool = False,
     ) -> ApplyReport:
         """Commit changes and checkpoint, all or nothing."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
